@@ -1,0 +1,32 @@
+#include "tensor/error.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { MESSAGE_SIZE = 512 };
+
+static _Thread_local char message[MESSAGE_SIZE];
+static _Thread_local tl_status last = TL_OK;
+
+const char *tl_error_message(void)
+{
+    return message;
+}
+
+tl_status tl_error_status(void)
+{
+    return last;
+}
+
+tl_status tl_error(tl_status status, const char *format, ...)
+{
+    char text[MESSAGE_SIZE]; /* the old message may be among the arguments */
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    memcpy(message, text, sizeof text);
+    last = status;
+    return status;
+}
