@@ -1,0 +1,275 @@
+#include "autograd/shards.h"
+#include "autograd/tape_internal.h"
+#include "tensor/compute_internal.h"
+#include "tensor/memory_internal.h"
+#include "tensor/threads.h"
+
+#include <omp.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { MESSAGE_SIZE = 512 };
+
+/* The gradient of one leaf in one shard. */
+typedef struct kept_gradient {
+    const void *key;
+    bool key_is_var;
+    tl_tensor dense;       /* storage NULL: none */
+    tl_row_gradient *rows; /* NULL: none */
+    struct kept_gradient *next;
+} kept_gradient;
+
+typedef struct shard {
+    tl_arena *arena;
+    kept_gradient *first;
+    tl_status status;
+    char message[MESSAGE_SIZE];
+} shard;
+
+/* Where the gradients of one leaf of all shards go. */
+typedef struct target {
+    const void *key;
+    bool key_is_var;
+    tl_tensor gradient;
+} target;
+
+struct tl_shards {
+    tl_tape **tapes;
+    int tape_count;
+    shard *shards;
+    int64_t capacity, count;
+    target *targets;
+    int target_count, target_capacity;
+};
+
+tl_shards *tl_shards_new(void)
+{
+    return tl_allocate(sizeof(tl_shards));
+}
+
+void tl_shards_free(tl_shards *shards)
+{
+    if (!shards)
+        return;
+    for (int i = 0; i < shards->tape_count; i++)
+        tl_tape_free(shards->tapes[i]);
+    for (int64_t i = 0; i < shards->capacity; i++)
+        tl_arena_free(shards->shards[i].arena);
+    tl_release(shards->tapes);
+    tl_release(shards->shards);
+    tl_release(shards->targets);
+    tl_release(shards);
+}
+
+static tl_status grow_tapes(tl_shards *s, int threads)
+{
+    if (threads <= s->tape_count)
+        return TL_OK;
+    tl_tape **tapes = tl_allocate((size_t)threads * sizeof(tl_tape *));
+    if (!tapes)
+        return TL_ERROR_MEMORY;
+    if (s->tape_count > 0)
+        memcpy(tapes, s->tapes, (size_t)s->tape_count * sizeof(tl_tape *));
+    tl_release(s->tapes);
+    s->tapes = tapes;
+    for (; s->tape_count < threads; s->tape_count++) {
+        tapes[s->tape_count] = tl_tape_new();
+        if (!tapes[s->tape_count])
+            return TL_ERROR_MEMORY;
+        tapes[s->tape_count]->keeps = true;
+    }
+    return TL_OK;
+}
+
+static tl_status grow_shards(tl_shards *s, int64_t count)
+{
+    if (count <= s->capacity)
+        return TL_OK;
+    shard *grown = tl_allocate((size_t)count * sizeof *grown);
+    if (!grown)
+        return TL_ERROR_MEMORY;
+    if (s->capacity > 0)
+        memcpy(grown, s->shards, (size_t)s->capacity * sizeof *grown);
+    tl_release(s->shards);
+    s->shards = grown;
+    for (; s->capacity < count; s->capacity++) {
+        grown[s->capacity].arena = tl_arena_new(0);
+        if (!grown[s->capacity].arena)
+            return TL_ERROR_MEMORY;
+    }
+    return TL_OK;
+}
+
+static tl_status keep_dense(shard *to, tl_tensor gradient, tl_tensor *kept)
+{
+    size_t header = tl_aligned(sizeof(tl_storage)), bytes = gradient.storage->bytes;
+    tl_storage *storage = tl_arena_take(to->arena, header + bytes);
+    if (!storage)
+        return TL_ERROR_MEMORY;
+    *storage = (tl_storage){.data = (char *)storage + header, .bytes = bytes};
+    memcpy(storage->data, gradient.storage->data, bytes);
+    *kept = gradient;
+    kept->storage = storage;
+    return TL_OK;
+}
+
+static tl_status keep_rows(shard *to, const tl_row_gradient *gradient, tl_row_gradient **kept)
+{
+    size_t row_bytes = (size_t)gradient->width * tl_dtype_size(gradient->dtype), n = (size_t)gradient->count;
+    *kept = tl_arena_take(to->arena, sizeof **kept);
+    if (!*kept)
+        return TL_ERROR_MEMORY;
+    **kept = *gradient;
+    (*kept)->row = tl_arena_take(to->arena, n * sizeof *gradient->row);
+    (*kept)->values = tl_arena_take(to->arena, n * row_bytes);
+    if (!(*kept)->row || !(*kept)->values)
+        return TL_ERROR_MEMORY;
+    if (n > 0) {
+        memcpy((*kept)->row, gradient->row, n * sizeof *gradient->row);
+        memcpy((*kept)->values, gradient->values, n * row_bytes);
+    }
+    return TL_OK;
+}
+
+/* Copies the gradients of a tape's leaves to where the tape's reset does not reach them. */
+static tl_status keep_gradients(const tl_tape *tape, shard *to)
+{
+    kept_gradient **next = &to->first;
+    for (const tl_var *leaf = tape->first_leaf; leaf; leaf = leaf->next_leaf) {
+        if (!leaf->gradient.storage && !leaf->rows)
+            continue;
+        kept_gradient *kept = tl_arena_take(to->arena, sizeof *kept);
+        if (!kept)
+            return TL_ERROR_MEMORY;
+        *kept = (kept_gradient){.key = leaf->key, .key_is_var = leaf->key_is_var};
+        if (leaf->gradient.storage && keep_dense(to, leaf->gradient, &kept->dense) != TL_OK)
+            return TL_ERROR_MEMORY;
+        if (leaf->rows && keep_rows(to, leaf->rows, &kept->rows) != TL_OK)
+            return TL_ERROR_MEMORY;
+        *next = kept;
+        next = &kept->next;
+    }
+    return TL_OK;
+}
+
+static void run_one(shard *to, int64_t number, tl_tape *tape, tl_shard_function f, void *context)
+{
+    tl_arena_reset(to->arena);
+    tl_tape_reset(tape);
+    to->first = NULL;
+    to->status = f(context, number, tape);
+    if (to->status == TL_OK)
+        to->status = keep_gradients(tape, to);
+    if (to->status != TL_OK)
+        snprintf(to->message, sizeof to->message, "%s", tl_error_message());
+}
+
+tl_status tl_shards_run(tl_shards *s, int64_t count, tl_shard_function f, void *context)
+{
+    int threads = tl_threads();
+    threads = count < threads ? (int)count : threads;
+    s->count = 0;
+    if (count < 1)
+        return TL_OK;
+    if (grow_tapes(s, threads) != TL_OK || grow_shards(s, count) != TL_OK)
+        return TL_ERROR_MEMORY;
+    s->count = count;
+#pragma omp parallel for schedule(static, 1) num_threads(threads)
+    for (int64_t i = 0; i < count; i++)
+        run_one(&s->shards[i], i, s->tapes[omp_get_thread_num()], f, context);
+    for (int64_t i = 0; i < count; i++)
+        if (s->shards[i].status != TL_OK)
+            return tl_error(s->shards[i].status, "%s", s->shards[i].message);
+    return TL_OK;
+}
+
+static target *find_target(const tl_shards *s, const void *key)
+{
+    for (int i = 0; i < s->target_count; i++)
+        if (s->targets[i].key == key)
+            return &s->targets[i];
+    return NULL;
+}
+
+static tl_status add_target(tl_shards *s, const kept_gradient *kept)
+{
+    if (s->target_count == s->target_capacity) {
+        int capacity = s->target_capacity ? 2 * s->target_capacity : 16;
+        target *grown = tl_allocate((size_t)capacity * sizeof *grown);
+        if (!grown)
+            return TL_ERROR_MEMORY;
+        if (s->target_count > 0)
+            memcpy(grown, s->targets, (size_t)s->target_count * sizeof *grown);
+        tl_release(s->targets);
+        s->targets = grown;
+        s->target_capacity = capacity;
+    }
+    target *t = &s->targets[s->target_count];
+    *t = (target){.key = kept->key, .key_is_var = kept->key_is_var};
+    if (kept->key_is_var) {
+        /* The key is const for the many tapes that read the var; its gradient is this thread's to write. */
+        tl_var *home = (tl_var *)(uintptr_t)kept->key;
+        if (tl_gradient_of(home, &t->gradient) != TL_OK)
+            return TL_ERROR_MEMORY;
+    } else {
+        t->gradient = ((const tl_parameter *)kept->key)->gradient;
+        t->gradient.storage->version = tl_next_version();
+    }
+    s->target_count++;
+    return TL_OK;
+}
+
+/* Part `part` of `parts` of a target: rows of it for row gradients, elements for dense ones. */
+static void merge_part(const tl_shards *s, const target *t, int part, int parts)
+{
+    int64_t count = tl_tensor_count(t->gradient),
+            rows = t->gradient.shape.rank ? t->gradient.shape.dims[0] : 1;
+    const int64_t first = count * part / parts, last = count * (part + 1) / parts;
+    const size_t size = tl_dtype_size(t->gradient.dtype);
+    char *to = tl_address(t->gradient) + (size_t)first * size;
+    tl_map_kernel *add = tl_kernels_for(t->gradient.dtype)->map[TL_MAP_ADD];
+    for (int64_t i = 0; i < s->count; i++)
+        for (const kept_gradient *kept = s->shards[i].first; kept; kept = kept->next) {
+            if (kept->key != t->key)
+                continue;
+            if (kept->dense.storage)
+                add(last - first, to, 1, tl_address(kept->dense) + (size_t)first * size, 1, to, 1, NULL);
+            if (kept->rows)
+                tl_row_gradient_add_to(kept->rows, t->gradient, rows * part / parts,
+                                       rows * (part + 1) / parts);
+        }
+}
+
+static bool is_large(const target *t)
+{
+    enum { LARGE = 1 << 15 };
+    return tl_tensor_count(t->gradient) >= LARGE;
+}
+
+tl_status tl_shards_merge(tl_shards *s)
+{
+    s->target_count = 0;
+    for (int64_t i = 0; i < s->count; i++)
+        for (const kept_gradient *kept = s->shards[i].first; kept; kept = kept->next)
+            if (!find_target(s, kept->key) && add_target(s, kept) != TL_OK)
+                return TL_ERROR_MEMORY;
+    int threads = tl_threads();
+    for (int i = 0; i < s->target_count; i++) {
+        const target *t = &s->targets[i];
+        int parts = is_large(t) ? threads : 1;
+#pragma omp parallel for num_threads(parts) if (parts > 1)
+        for (int part = 0; part < parts; part++)
+            merge_part(s, t, part, parts);
+    }
+    return TL_OK;
+}
+
+size_t tl_shards_peak_bytes(const tl_shards *s)
+{
+    size_t bytes = 0;
+    for (int i = 0; i < s->tape_count; i++)
+        bytes += tl_tape_peak_bytes(s->tapes[i]);
+    for (int64_t i = 0; i < s->capacity; i++)
+        bytes += s->shards[i].arena ? tl_arena_peak(s->shards[i].arena) : 0;
+    return bytes;
+}

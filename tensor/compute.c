@@ -1,0 +1,223 @@
+#include "tensor/compute_internal.h"
+#include "tensor/iterate_internal.h"
+#include "tensor/tensor_internal.h"
+#include "tensor/threads.h"
+
+#include <math.h>
+
+#if defined(__SSE__)
+#include <xmmintrin.h>
+#endif
+
+typedef struct map_context {
+    tl_map_kernel *kernel;
+    const double *p;
+} map_context;
+
+static void unary_run(void *context, int64_t n, char *const at[], const int64_t strides[])
+{
+    const map_context *c = context;
+    c->kernel(n, at[1], strides[1], NULL, 1, at[0], strides[0], c->p);
+}
+
+static void binary_run(void *context, int64_t n, char *const at[], const int64_t strides[])
+{
+    const map_context *c = context;
+    c->kernel(n, at[1], strides[1], at[2], strides[2], at[0], strides[0], c->p);
+}
+
+void tl_compute_map(tl_map map, tl_tensor out, tl_tensor a, tl_tensor b, const double *p)
+{
+    map_context context = {tl_kernels_for(out.dtype)->map[map], p};
+    tl_tensor operands[3] = {out, tl_tensor_broadcast(a, out.shape)};
+    if (!b.storage) {
+        tl_iterate(2, operands, unary_run, &context);
+        return;
+    }
+    operands[2] = tl_tensor_broadcast(b, out.shape);
+    tl_iterate(3, operands, binary_run, &context);
+}
+
+void tl_compute_store(tl_tensor out, tl_tensor a, bool add)
+{
+    if (add)
+        tl_compute_map(TL_MAP_ADD, out, out, a, NULL);
+    else
+        tl_compute_map(TL_MAP_COPY, out, a, (tl_tensor){0}, NULL);
+}
+
+/* at[0] runs over the input, at[1] over the output: where the output stands still, the run is folded. */
+static void sum_run(void *context, int64_t n, char *const at[], const int64_t strides[])
+{
+    const tl_dtype dtype = *(const tl_dtype *)context;
+    const tl_kernels *k = tl_kernels_for(dtype);
+    if (strides[1] != 0 || n == 1)
+        k->map[TL_MAP_ADD](n, at[1], strides[1], at[0], strides[0], at[1], strides[1], NULL);
+    else if (dtype == TL_F32)
+        *(float *)at[1] += (float)k->sum(n, at[0], strides[0]);
+    else
+        *(double *)at[1] += k->sum(n, at[0], strides[0]);
+}
+
+static void max_run(void *context, int64_t n, char *const at[], const int64_t strides[])
+{
+    const tl_dtype dtype = *(const tl_dtype *)context;
+    const tl_kernels *k = tl_kernels_for(dtype);
+    double folded = 0;
+    if (strides[1] == 0)
+        folded = k->max(n, at[0], strides[0]);
+    float narrow = (float)folded;
+    const void *from = strides[1] != 0   ? (const void *)at[0]
+                       : dtype == TL_F32 ? (const void *)&narrow
+                                         : &folded;
+    int64_t count = strides[1] == 0 ? 1 : n;
+    k->map[TL_MAP_MAX](count, at[1], strides[1], from, strides[0], at[1], strides[1], NULL);
+}
+
+static void reduce(tl_run run, tl_tensor out, tl_tensor a)
+{
+    tl_tensor operands[] = {a, tl_tensor_broadcast(out, a.shape)};
+    tl_iterate(2, operands, run, &a.dtype);
+}
+
+void tl_compute_sum(tl_tensor out, tl_tensor a, bool add)
+{
+    tl_tensor rows;
+    if (out.shape.rank == 1 && a.shape.rank > 1 && out.strides[0] == 1 &&
+        out.shape.dims[0] == a.shape.dims[a.shape.rank - 1] && tl_tensors_as_rows(1, &a, &rows)) {
+        tl_kernels_for(a.dtype)->sum_rows(rows.shape.dims[0], rows.shape.dims[1], tl_address(rows),
+                                          rows.strides[0], tl_address(out), add);
+        return;
+    }
+    if (!add)
+        tl_tensor_fill(out, 0);
+    reduce(sum_run, out, a);
+}
+
+void tl_compute_max(tl_tensor out, tl_tensor a)
+{
+    tl_tensor_fill(out, -(double)INFINITY);
+    reduce(max_run, out, a);
+}
+
+/* Multiply-adds below which a second thread costs more than it gives. */
+static const int64_t worth_threads = 1 << 20;
+
+static bool parallel_pays(int64_t work)
+{
+    return work >= worth_threads && tl_threads() > 1;
+}
+
+static void *advance(const void *from, int64_t elements, tl_dtype dtype)
+{
+    return from ? (char *)(uintptr_t)from + elements * (int64_t)tl_dtype_size(dtype) : NULL;
+}
+
+void tl_compute_product(tl_dtype dtype, const tl_product *product)
+{
+    const tl_kernels *k = tl_kernels_for(dtype);
+    enum { ROWS = 96 };
+    if (product->m <= ROWS || !parallel_pays(product->m * product->n * product->k)) {
+        k->product(product);
+        return;
+    }
+#pragma omp parallel num_threads(tl_threads())
+    {
+        unsigned mode = dtype == TL_F32 ? tl_flush_begin() : 0;
+#pragma omp for schedule(static)
+        for (int64_t first = 0; first < product->m; first += ROWS) {
+            tl_product part = *product;
+            part.m = product->m - first < ROWS ? product->m - first : ROWS;
+            part.a = advance(product->a, first * product->a_row, dtype);
+            part.c = advance(product->c, first * product->c_row, dtype);
+            part.out = advance(product->out, first * product->out_row, dtype);
+            part.mask = product->mask ? product->mask + first * product->mask_stride : NULL;
+            k->product(&part);
+        }
+        if (dtype == TL_F32)
+            tl_flush_end(mode);
+    }
+}
+
+void tl_compute_outer(tl_dtype dtype, const tl_outer *outer)
+{
+    const tl_kernels *k = tl_kernels_for(dtype);
+    enum { ROWS = 12 };
+    if (outer->k <= ROWS || !parallel_pays(outer->m * outer->n * outer->k)) {
+        k->outer(outer);
+        return;
+    }
+#pragma omp parallel num_threads(tl_threads())
+    {
+        unsigned mode = dtype == TL_F32 ? tl_flush_begin() : 0;
+#pragma omp for schedule(static)
+        for (int64_t first = 0; first < outer->k; first += ROWS) {
+            tl_outer part = *outer;
+            part.k = outer->k - first < ROWS ? outer->k - first : ROWS;
+            part.a = advance(outer->a, first, dtype);
+            part.out = advance(outer->out, first * outer->out_row, dtype);
+            k->outer(&part);
+        }
+        if (dtype == TL_F32)
+            tl_flush_end(mode);
+    }
+}
+
+void tl_compute_update(tl_dtype dtype, tl_update update, int64_t n, const double *p, const void *g, void *w,
+                       void *s0, void *s1)
+{
+    tl_update_kernel *kernel = tl_kernels_for(dtype)->update[update];
+    enum { PIECE = 1 << 14 };
+    const bool spread = parallel_pays(n * 16); /* an update of one element costs about that many */
+#pragma omp parallel num_threads(spread ? tl_threads() : 1)
+    {
+        unsigned mode = dtype == TL_F32 ? tl_flush_begin() : 0;
+#pragma omp for schedule(static)
+        for (int64_t first = 0; first < n; first += PIECE)
+            kernel(n - first < PIECE ? n - first : PIECE, p, advance(g, first, dtype),
+                   advance(w, first, dtype), advance(s0, first, dtype), advance(s1, first, dtype));
+        if (dtype == TL_F32)
+            tl_flush_end(mode);
+    }
+}
+
+#if defined(__SSE__)
+enum { FLUSH_BITS = 0x8000 | 0x0040 }; /* results to zero, operands as zero */
+
+unsigned tl_flush_begin(void)
+{
+    unsigned mode = _mm_getcsr();
+    if ((mode & FLUSH_BITS) != FLUSH_BITS)
+        _mm_setcsr(mode | FLUSH_BITS);
+    return mode & FLUSH_BITS;
+}
+
+void tl_flush_end(unsigned mode)
+{
+    if (mode != FLUSH_BITS)
+        _mm_setcsr((_mm_getcsr() & ~(unsigned)FLUSH_BITS) | mode);
+}
+#elif defined(__aarch64__)
+unsigned tl_flush_begin(void)
+{
+    uint64_t mode;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(mode));
+    __asm__ volatile("msr fpcr, %0" : : "r"(mode | (uint64_t)1 << 24));
+    return (unsigned)mode;
+}
+
+void tl_flush_end(unsigned mode)
+{
+    __asm__ volatile("msr fpcr, %0" : : "r"((uint64_t)mode));
+}
+#else
+unsigned tl_flush_begin(void)
+{
+    return 0;
+}
+
+void tl_flush_end(unsigned mode)
+{
+    (void)mode;
+}
+#endif

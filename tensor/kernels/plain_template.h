@@ -1,0 +1,231 @@
+/* The plain form of every kernel, for one element type. Include with
+ *   REAL     the type
+ *   MATH(f)  the name of the C library's function f for it
+ *   NAME(f)  how to name what is defined here
+ *   WITH_SMOOTH_MAPS  defined where exp, tanh and sigmoid are wanted too
+ * Compiled without contraction of a * b + c, so that it gives the same bits for every instruction set. */
+
+/* The map kernels by formula; a, b and p as in kernels_internal.h. */
+#define PLAIN_MAPS(MAP)                                                                                      \
+    MAP(COPY, a)                                                                                             \
+    MAP(NEG, -a)                                                                                             \
+    MAP(ABS, MATH(fabs)(a))                                                                                  \
+    MAP(SQRT, MATH(sqrt)(a))                                                                                 \
+    MAP(LOG, MATH(log)(a))                                                                                   \
+    MAP(RELU, a < 0 ? 0 : a)                                                                                 \
+    MAP(SCALE, p0 *a)                                                                                        \
+    MAP(POW, MATH(pow)(a, p0))                                                                               \
+    MAP(CLAMP, a<p0 ? p0 : a> p1 ? p1 : a)                                                                   \
+    MAP(ADD, a + b)                                                                                          \
+    MAP(SUB, a - b)                                                                                          \
+    MAP(MUL, a *b)                                                                                           \
+    MAP(DIV, a / b)                                                                                          \
+    MAP(MAX, a > b || a != a ? a : b)                                                                        \
+    MAP(ADD_SCALED, a + p0 * b)                                                                              \
+    MAP(EQUAL, a == b ? 1 : 0)                                                                               \
+    MAP(SIGMOID_CROSS_ENTROPY, (a < 0 ? 0 : a) - a * b + MATH(log1p)(MATH(exp)(-MATH(fabs)(a))))             \
+    MAP(SIGMOID_MINUS, NAME(sigmoid)(a) - b)                                                                 \
+    MAP(ABS_GRAD, b > 0 ? a : b < 0 ? -a : b * a)                                                            \
+    MAP(SQRT_GRAD, a / (2 * b))                                                                              \
+    MAP(TANH_GRAD, a *(1 - b * b))                                                                           \
+    MAP(SIGMOID_GRAD, a *b *(1 - b))                                                                         \
+    MAP(RELU_GRAD, b <= 0 ? 0 : a)                                                                           \
+    MAP(POW_GRAD, p0 == 0 ? 0 : a * p0 * MATH(pow)(b, p0 - 1))                                               \
+    MAP(CLAMP_GRAD, b<p0 || b> p1 ? 0 : a)
+
+/* Those that also exist as vector code, in maps.c. */
+#define SMOOTH_MAPS(MAP)                                                                                     \
+    MAP(EXP, MATH(exp)(a))                                                                                   \
+    MAP(TANH, MATH(tanh)(a))                                                                                 \
+    MAP(SIGMOID, NAME(sigmoid)(a))
+
+static inline REAL NAME(sigmoid)(REAL a)
+{
+    REAL e = MATH(exp)(-MATH(fabs)(a)); /* never overflows */
+    return (a < 0 ? e : 1) / (1 + e);
+}
+
+/* One loop with strides, and one without that the compiler can vectorize. */
+#define DEFINE_MAP(which, formula)                                                                           \
+    static inline REAL NAME(formula_##which)(REAL a, REAL b, REAL p0, REAL p1)                               \
+    {                                                                                                        \
+        (void)b, (void)p0, (void)p1;                                                                         \
+        return formula;                                                                                      \
+    }                                                                                                        \
+    static void NAME(map_##which)(int64_t n, const void *a, int64_t sa, const void *b, int64_t sb,           \
+                                  void *out, int64_t so, const double *p)                                    \
+    {                                                                                                        \
+        const REAL *x = a, *y = b ? b : a;                                                                   \
+        REAL *z = out, p0 = p ? (REAL)p[0] : 0, p1 = p ? (REAL)p[1] : 0;                                     \
+        if (sa == 1 && sb == 1 && so == 1)                                                                   \
+            for (int64_t i = 0; i < n; i++)                                                                  \
+                z[i] = NAME(formula_##which)(x[i], y[i], p0, p1);                                            \
+        else                                                                                                 \
+            for (int64_t i = 0; i < n; i++)                                                                  \
+                z[i * so] = NAME(formula_##which)(x[i * sa], y[i * sb], p0, p1);                             \
+    }
+PLAIN_MAPS(DEFINE_MAP)
+#ifdef WITH_SMOOTH_MAPS
+SMOOTH_MAPS(DEFINE_MAP)
+#endif
+#undef DEFINE_MAP
+
+enum { NAME(LANES) = 16 }; /* independent partial sums: fixed, so that every table adds in the same order */
+
+static inline double NAME(gather_lanes)(const REAL *lane)
+{
+    double total = 0;
+    for (int j = 0; j < NAME(LANES); j++)
+        total += (double)lane[j];
+    return total;
+}
+
+static double NAME(sum)(int64_t n, const void *a, int64_t stride)
+{
+    const REAL *x = a;
+    REAL lane[NAME(LANES)] = {0};
+    int64_t i = 0;
+    if (stride == 1)
+        for (; i + NAME(LANES) <= n; i += NAME(LANES))
+            for (int j = 0; j < NAME(LANES); j++)
+                lane[j] += x[i + j];
+    for (; i < n; i++)
+        lane[i % NAME(LANES)] += x[i * stride];
+    return NAME(gather_lanes)(lane);
+}
+
+static double NAME(square_sum)(int64_t n, const void *a)
+{
+    const REAL *x = a;
+    REAL lane[NAME(LANES)] = {0};
+    int64_t i = 0;
+    for (; i + NAME(LANES) <= n; i += NAME(LANES))
+        for (int j = 0; j < NAME(LANES); j++)
+            lane[j] += x[i + j] * x[i + j];
+    for (; i < n; i++)
+        lane[i % NAME(LANES)] += x[i] * x[i];
+    return NAME(gather_lanes)(lane);
+}
+
+static double NAME(max)(int64_t n, const void *a, int64_t stride)
+{
+    const REAL *x = a;
+    REAL most = -(REAL)INFINITY;
+    for (int64_t i = 0; i < n; i++) {
+        REAL value = x[i * stride];
+        most = value > most || value != value ? value : most;
+        if (most != most)
+            break;
+    }
+    return (double)most;
+}
+
+static void NAME(sum_rows)(int64_t m, int64_t n, const void *a, int64_t a_row, void *out, bool add)
+{
+    const REAL *x = a;
+    REAL *z = out;
+    if (!add)
+        memset(z, 0, (size_t)n * sizeof *z);
+    for (int64_t i = 0; i < m; i++)
+        for (int64_t j = 0; j < n; j++)
+            z[j] += x[i * a_row + j];
+}
+
+static void NAME(softmax)(int64_t n, const void *a, void *out)
+{
+    const REAL *x = a;
+    REAL *z = out, most = (REAL)NAME(max)(n, a, 1);
+    for (int64_t i = 0; i < n; i++)
+        z[i] = MATH(exp)(x[i] - most);
+    REAL total = (REAL)NAME(sum)(n, z, 1);
+    for (int64_t i = 0; i < n; i++)
+        z[i] /= total;
+}
+
+static void NAME(log_softmax)(int64_t n, const void *a, void *out)
+{
+    const REAL *x = a;
+    REAL *z = out, most = (REAL)NAME(max)(n, a, 1), total = 0;
+    for (int64_t i = 0; i < n; i++)
+        total += MATH(exp)(x[i] - most);
+    REAL shift = MATH(log)(total);
+    for (int64_t i = 0; i < n; i++)
+        z[i] = x[i] - most - shift;
+}
+
+/* Optimizer steps, after Keras 3. */
+
+static void NAME(sgd)(int64_t n, const double *p, const void *gradient, void *weights, void *s0, void *s1)
+{
+    const REAL *g = gradient, rate = (REAL)p[0];
+    REAL *w = weights;
+    (void)s0, (void)s1;
+    for (int64_t i = 0; i < n; i++)
+        w[i] -= rate * g[i];
+}
+
+static void NAME(momentum)(int64_t n, const double *p, const void *gradient, void *weights, void *s0,
+                           void *s1)
+{
+    const REAL *g = gradient, rate = (REAL)p[0], momentum = (REAL)p[1];
+    REAL *w = weights, *velocity = s0;
+    (void)s1;
+    for (int64_t i = 0; i < n; i++) {
+        velocity[i] = momentum * velocity[i] - rate * g[i];
+        w[i] += velocity[i];
+    }
+}
+
+static void NAME(nesterov)(int64_t n, const double *p, const void *gradient, void *weights, void *s0,
+                           void *s1)
+{
+    const REAL *g = gradient, rate = (REAL)p[0], momentum = (REAL)p[1];
+    REAL *w = weights, *velocity = s0;
+    (void)s1;
+    for (int64_t i = 0; i < n; i++) {
+        velocity[i] = momentum * velocity[i] - rate * g[i];
+        w[i] += momentum * velocity[i] - rate * g[i];
+    }
+}
+
+static void NAME(rmsprop)(int64_t n, const double *p, const void *gradient, void *weights, void *s0, void *s1)
+{
+    const REAL *g = gradient, rate = (REAL)p[0], rho = (REAL)p[1], epsilon = (REAL)p[2];
+    REAL *w = weights, *mean = s0, rest = (REAL)(1 - p[1]);
+    (void)s1;
+    for (int64_t i = 0; i < n; i++) {
+        mean[i] = rho * mean[i] + rest * (g[i] * g[i]);
+        w[i] -= rate * g[i] / MATH(sqrt)(mean[i] + epsilon);
+    }
+}
+
+static void NAME(adam)(int64_t n, const double *p, const void *gradient, void *weights, void *s0, void *s1)
+{
+    const REAL *g = gradient, alpha = (REAL)p[0], rest1 = (REAL)(1 - p[1]), rest2 = (REAL)(1 - p[2]);
+    REAL *w = weights, *mean = s0, *square = s1, epsilon = (REAL)p[3];
+    for (int64_t i = 0; i < n; i++) {
+        mean[i] += (g[i] - mean[i]) * rest1;
+        square[i] += (g[i] * g[i] - square[i]) * rest2;
+        w[i] -= alpha * mean[i] / (MATH(sqrt)(square[i]) + epsilon);
+    }
+}
+
+static void NAME(adagrad)(int64_t n, const double *p, const void *gradient, void *weights, void *s0, void *s1)
+{
+    const REAL *g = gradient, rate = (REAL)p[0], epsilon = (REAL)p[1];
+    REAL *w = weights, *total = s0;
+    (void)s1;
+    for (int64_t i = 0; i < n; i++) {
+        total[i] += g[i] * g[i];
+        w[i] -= rate * g[i] / MATH(sqrt)(total[i] + epsilon);
+    }
+}
+
+/* The entries of a table that are made here. */
+#define MAP_ENTRY(which, formula) [TL_MAP_##which] = NAME(map_##which),
+#define PLAIN_ENTRIES                                                                                        \
+    .update = {[TL_UPDATE_SGD] = NAME(sgd),           [TL_UPDATE_MOMENTUM] = NAME(momentum),                 \
+               [TL_UPDATE_NESTEROV] = NAME(nesterov), [TL_UPDATE_RMSPROP] = NAME(rmsprop),                   \
+               [TL_UPDATE_ADAM] = NAME(adam),         [TL_UPDATE_ADAGRAD] = NAME(adagrad)},                  \
+    .sum = NAME(sum), .max = NAME(max), .square_sum = NAME(square_sum), .sum_rows = NAME(sum_rows),          \
+    .softmax = NAME(softmax), .log_softmax = NAME(log_softmax)

@@ -1,0 +1,94 @@
+/* Vectors of floats as wide as the instruction set that the file is compiled for, by compiler extensions,
+ * and the names of what each of the vector sources defines once per instruction set (TL_ISA). */
+#ifndef TL_TENSOR_KERNELS_VECTOR_INTERNAL_H
+#define TL_TENSOR_KERNELS_VECTOR_INTERNAL_H
+
+#include "tensor/kernels/kernels_internal.h"
+
+#include <string.h>
+
+#if defined(__AVX512F__) || defined(__AVX2__)
+#include <immintrin.h>
+#endif
+
+#if defined(__AVX512F__)
+#define VECTOR_BYTES 64
+#elif defined(__AVX2__)
+#define VECTOR_BYTES 32
+#else
+#define VECTOR_BYTES 16
+#endif
+
+enum { WIDTH = VECTOR_BYTES / 4 }; /* floats in a vector */
+
+typedef float vector __attribute__((vector_size(VECTOR_BYTES)));
+typedef int32_t integers __attribute__((vector_size(VECTOR_BYTES)));
+typedef float loose_vector __attribute__((vector_size(VECTOR_BYTES), aligned(4), may_alias));
+
+#define ALWAYS_INLINE static inline __attribute__((always_inline))
+
+#if defined(__clang__)
+#define UNROLL _Pragma("unroll")
+#else
+#define UNROLL _Pragma("GCC unroll 16")
+#endif
+
+ALWAYS_INLINE vector load(const float *from)
+{
+    return *(const loose_vector *)from;
+}
+
+ALWAYS_INLINE void store(float *to, vector v)
+{
+    *(loose_vector *)to = v;
+}
+
+ALWAYS_INLINE vector splat(float x)
+{
+    return x - (vector){0}; /* exact for every x, and folded away */
+}
+
+/* The first `count` lanes, 0 <= count <= WIDTH; the others are 0 on loading and stay on storing. */
+ALWAYS_INLINE vector load_part(const float *from, int64_t count)
+{
+#if defined(__AVX512F__)
+    return (vector)_mm512_maskz_loadu_ps((__mmask16)((1u << count) - 1), from);
+#else
+    vector v = {0};
+    memcpy(&v, from, (size_t)count * sizeof(float));
+    return v;
+#endif
+}
+
+ALWAYS_INLINE void store_part(float *to, vector v, int64_t count)
+{
+#if defined(__AVX512F__)
+    _mm512_mask_storeu_ps(to, (__mmask16)((1u << count) - 1), (__m512)v);
+#else
+    memcpy(to, &v, (size_t)count * sizeof(float));
+#endif
+}
+
+/* a where the mask is all ones, b where it is 0. */
+ALWAYS_INLINE vector choose(integers mask, vector a, vector b)
+{
+    return (vector)((mask & (integers)a) | (~mask & (integers)b));
+}
+
+#define PASTE_AGAIN(name, isa) name##_##isa
+#define PASTE(name, isa)       PASTE_AGAIN(name, isa)
+#define FOR_ISA(name)          PASTE(name, TL_ISA)
+
+/* maps.c */
+tl_map_kernel FOR_ISA(tl_map_exp), FOR_ISA(tl_map_tanh), FOR_ISA(tl_map_sigmoid);
+
+/* product.c */
+size_t FOR_ISA(tl_packed_bytes)(int64_t k, int64_t n);
+void FOR_ISA(tl_pack)(int64_t k, int64_t n, const void *b, int64_t b_row, int64_t b_column, void *packed);
+void FOR_ISA(tl_product)(const tl_product *product);
+void FOR_ISA(tl_outer)(const tl_outer *outer);
+
+/* table.c */
+extern const tl_kernels FOR_ISA(tl_kernels);
+
+#endif
