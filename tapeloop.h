@@ -5,6 +5,7 @@
 
 #include "tensor/arena.h"
 #include "tensor/error.h"
+#include "tensor/options.h"
 #include "tensor/random.h"
 #include "tensor/shape.h"
 #include "tensor/tensor.h"
@@ -16,5 +17,23 @@
 #include "autograd/parameter.h"
 #include "autograd/shards.h"
 #include "autograd/tape.h"
+
+#include "optim/optimizer.h"
+
+#include "data/dataset.h"
+#include "data/imdb.h"
+#include "data/locate.h"
+#include "data/safetensors.h"
+#include "data/sequences.h"
+#include "data/text.h"
+#include "data/vocabulary.h"
+
+#include "nn/callback.h"
+#include "nn/initializer.h"
+#include "nn/layers.h"
+#include "nn/loss.h"
+#include "nn/model.h"
+#include "nn/module.h"
+#include "nn/rnn.h"
 
 #endif

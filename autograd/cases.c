@@ -76,7 +76,7 @@ static tl_var *view(const tl_sample *sample, tl_var *x)
 
 tl_var *tl_case_apply(const tl_op *op, const tl_op_case *sample, tl_var *const vars[])
 {
-    tl_var *inputs[TL_MAX_INPUTS];
+    tl_var *inputs[TL_MAX_INPUTS] = {0};
     for (int i = 0; i < sample->count; i++) {
         int same = sample->inputs[i].same_as;
         inputs[i] = same ? inputs[same - 1] : view(&sample->inputs[i], vars[i]);

@@ -39,6 +39,8 @@ static tl_var *call(check *c)
         c->vars[i] =
             is_checked(c->inputs[i]) ? tl_variable(c->tape, c->inputs[i]) : tl_input(c->tape, c->inputs[i]);
     tl_var *y = c->f(c->context, c->vars);
+    if (!y && tl_error_status() == TL_OK)
+        tl_error(TL_ERROR_ARGUMENT, "gradcheck: the function returned NULL without an error");
     if (y && tl_value(y).dtype != TL_F64) {
         tl_error(TL_ERROR_DTYPE, "gradcheck: the function gives %s, expected f64",
                  tl_dtype_name(tl_dtype_of(y)));
@@ -93,6 +95,7 @@ static tl_status evaluate_at(check *c, int input, int64_t element, double step, 
     double *x = tl_data_mut(c->inputs[input]), before = x[element];
     x[element] = before + step;
     tl_status status = evaluate(c, sum);
+    x = tl_data_mut(c->inputs[input]); /* a new version: what the tape packed is stale again */
     x[element] = before;
     return status;
 }
@@ -181,14 +184,16 @@ static tl_status diagnose(check *c, int64_t worst)
         r->verdict = TL_GRADIENT_NOT_FINITE;
         return TL_OK;
     }
-    if (has_factor(c, r->input, &factor)) {
-        r->verdict = fabs(factor + 1) < 1e-2 ? TL_GRADIENT_WRONG_SIGN : TL_GRADIENT_FACTOR;
-        r->factor = factor;
-        return TL_OK;
-    }
     if (has_kink(c, worst, &kink) != TL_OK)
         return tl_error_status();
-    r->verdict = kink ? TL_GRADIENT_KINK : TL_GRADIENT_MISSING_TERM;
+    if (kink) {
+        r->verdict = TL_GRADIENT_KINK;
+    } else if (has_factor(c, r->input, &factor)) {
+        r->verdict = fabs(factor + 1) < 1e-2 ? TL_GRADIENT_WRONG_SIGN : TL_GRADIENT_FACTOR;
+        r->factor = factor;
+    } else {
+        r->verdict = TL_GRADIENT_MISSING_TERM;
+    }
     return TL_OK;
 }
 

@@ -16,14 +16,15 @@ enum { SMALLEST_BLOCK = 1 << 16 };
 
 static const size_t header = (sizeof(block) + TL_ALIGNMENT - 1) / TL_ALIGNMENT * TL_ALIGNMENT;
 
-static tl_status push_block(tl_arena *arena, size_t size)
+/* Room for `bytes`, rounded up. The limit keeps sums of sizes from wrapping round. */
+static tl_status push_block(tl_arena *arena, size_t bytes)
 {
-    block *b = size > SIZE_MAX - header ? NULL : tl_allocate_raw(header + size);
+    if (bytes > SIZE_MAX / 4)
+        return tl_error(TL_ERROR_MEMORY, "out of memory: %zu bytes", bytes);
+    block *b = tl_allocate_raw(header + tl_aligned(bytes));
     if (!b)
-        return tl_error_status() == TL_ERROR_MEMORY
-                   ? TL_ERROR_MEMORY
-                   : tl_error(TL_ERROR_MEMORY, "out of memory: %zu bytes", size);
-    *b = (block){.previous = arena->top, .size = size};
+        return TL_ERROR_MEMORY;
+    *b = (block){.previous = arena->top, .size = tl_aligned(bytes)};
     arena->below += arena->top ? arena->top->used : 0;
     arena->top = b;
     return TL_OK;
@@ -42,7 +43,7 @@ static void pop_all(tl_arena *arena)
 tl_arena *tl_arena_new(size_t bytes)
 {
     tl_arena *arena = tl_allocate(sizeof *arena);
-    if (arena && bytes > 0 && push_block(arena, tl_aligned(bytes)) != TL_OK) {
+    if (arena && bytes > 0 && push_block(arena, bytes) != TL_OK) {
         tl_release(arena);
         return NULL;
     }
@@ -59,19 +60,15 @@ void tl_arena_free(tl_arena *arena)
 
 void *tl_arena_take(tl_arena *arena, size_t bytes)
 {
-    if (bytes > SIZE_MAX / 4) {
-        tl_error(TL_ERROR_MEMORY, "out of memory: %zu bytes", bytes);
-        return NULL;
-    }
-    size_t size = tl_aligned(bytes);
-    if (!arena->top || arena->top->size - arena->top->used < size) {
+    size_t left = arena->top ? arena->top->size - arena->top->used : 0;
+    if (!arena->top || bytes > left) { /* what is left is whole cache lines, so rounding up still fits */
         size_t grown = arena->top ? arena->top->size * 2 : SMALLEST_BLOCK;
-        if (push_block(arena, grown > size ? grown : size) != TL_OK)
+        if (push_block(arena, grown > bytes ? grown : bytes) != TL_OK)
             return NULL;
     }
     block *top = arena->top;
     void *memory = (char *)top + header + top->used;
-    top->used += size;
+    top->used += tl_aligned(bytes);
     size_t used = arena->below + top->used;
     arena->peak = used > arena->peak ? used : arena->peak;
     return memory;

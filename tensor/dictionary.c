@@ -1,4 +1,5 @@
 #include "tensor/dictionary_internal.h"
+#include "tensor/arena.h"
 #include "tensor/memory_internal.h"
 
 #include <pthread.h>
@@ -11,25 +12,25 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static jmp_buf failure;
 
 /* Every block remembers its size, which growing needs. */
-typedef union block {
+typedef union sized {
     size_t size;
     max_align_t alignment;
-} block;
+} sized;
 
 static void drop(void *memory)
 {
     if (memory)
-        tl_release((block *)memory - 1);
+        tl_release((sized *)memory - 1);
 }
 
 static void *grow(void *memory, size_t size)
 {
-    block *larger = tl_allocate_raw(size + sizeof(block));
+    sized *larger = tl_allocate_raw(size + sizeof(sized));
     if (!larger)
         longjmp(failure, 1);
     larger->size = size;
     if (memory) {
-        size_t old = ((block *)memory - 1)->size;
+        size_t old = ((sized *)memory - 1)->size;
         memcpy(larger + 1, memory, old < size ? old : size);
         drop(memory);
     }
@@ -71,13 +72,20 @@ typedef struct entry {
 } entry;
 
 struct tl_dictionary {
-    entry *entries;           /* stb_ds's string map, which knows keys by address ... */
-    stbds_string_arena texts; /* ... in here */
+    entry *entries;  /* stb_ds's string map, which knows keys by address ... */
+    tl_arena *texts; /* ... in here */
 };
 
 tl_dictionary *tl_dictionary_new(void)
 {
-    return tl_allocate(sizeof(tl_dictionary));
+    tl_dictionary *dictionary = tl_allocate(sizeof *dictionary);
+    if (!dictionary)
+        return NULL;
+    dictionary->texts = tl_arena_new(0);
+    if (dictionary->texts)
+        return dictionary;
+    tl_release(dictionary);
+    return NULL;
 }
 
 void tl_dictionary_free(tl_dictionary *dictionary)
@@ -85,7 +93,7 @@ void tl_dictionary_free(tl_dictionary *dictionary)
     if (!dictionary)
         return;
     stbds_shfree(dictionary->entries);
-    stbds_strreset(&dictionary->texts);
+    tl_arena_free(dictionary->texts);
     tl_release(dictionary);
 }
 
@@ -111,23 +119,27 @@ int64_t tl_dictionary_get(const tl_dictionary *dictionary, const char *word, int
 }
 
 /* In steps of at most one allocation each, so that one that fails finds everything in order: the map's
- * default entry, the copy of the word, room in the array; for the table itself stb_ds sees to that. */
-static void insert_word(tl_dictionary *dictionary, const char *word, int64_t value)
+ * default entry, room in its array; for the table itself stb_ds sees to that. */
+static void insert_text(tl_dictionary *dictionary, char *text, int64_t value)
 {
     dictionary->entries = stbds_hmput_default(dictionary->entries, sizeof(entry));
-    char *text = stbds_stralloc(&dictionary->texts, (char *)word);
     dictionary->entries = (entry *)stbds_arrgrowf(dictionary->entries - 1, sizeof(entry), 1, 0) + 1;
     stbds_shput(dictionary->entries, text, value);
 }
 
 static tl_status insert(tl_dictionary *dictionary, const char *word, int64_t value)
 {
+    size_t size = strlen(word) + 1;
+    char *text = tl_arena_take(dictionary->texts, size);
+    if (!text)
+        return TL_ERROR_MEMORY;
+    memcpy(text, word, size);
     pthread_mutex_lock(&lock);
     if (setjmp(failure) != 0) {
         pthread_mutex_unlock(&lock);
         return TL_ERROR_MEMORY; /* tl_allocate_raw left the message */
     }
-    insert_word(dictionary, word, value);
+    insert_text(dictionary, text, value);
     pthread_mutex_unlock(&lock);
     return TL_OK;
 }

@@ -240,17 +240,29 @@ typedef struct conversion {
     double fill;
 } conversion;
 
+/* Elements of one size from stride to stride; the compiler makes each memcpy a plain move. */
+static void move_run(int64_t n, char *to, int64_t to_step, const char *from, int64_t from_step, size_t size)
+{
+    for (int64_t i = 0; i < n; i++, to += to_step, from += from_step)
+        memcpy(to, from, size);
+}
+
 static void copy_run(void *context, int64_t n, char *const at[], const int64_t strides[])
 {
     const conversion *types = context;
-    size_t to = tl_dtype_size(types->to), from = tl_dtype_size(types->from);
-    if (types->to == types->from && strides[0] == 1 && strides[1] == 1) {
-        memcpy(at[0], at[1], (size_t)n * to);
-        return;
-    }
-    for (int64_t i = 0; i < n; i++)
-        write_element(at[0] + i * strides[0] * (int64_t)to, types->to,
-                      read_element(at[1] + i * strides[1] * (int64_t)from, types->from));
+    int64_t to = (int64_t)tl_dtype_size(types->to), from = (int64_t)tl_dtype_size(types->from);
+    if (types->to != types->from)
+        for (int64_t i = 0; i < n; i++)
+            write_element(at[0] + i * strides[0] * to, types->to,
+                          read_element(at[1] + i * strides[1] * from, types->from));
+    else if (strides[0] == 1 && strides[1] == 1)
+        memcpy(at[0], at[1], (size_t)(n * to));
+    else if (to == 4)
+        move_run(n, at[0], strides[0] * 4, at[1], strides[1] * 4, 4);
+    else if (to == 8)
+        move_run(n, at[0], strides[0] * 8, at[1], strides[1] * 8, 8);
+    else
+        move_run(n, at[0], strides[0], at[1], strides[1], 1);
 }
 
 static void fill_run(void *context, int64_t n, char *const at[], const int64_t strides[])

@@ -1,0 +1,257 @@
+#include "nn/batch_internal.h"
+#include "autograd/tape_internal.h"
+#include "nn/model_internal.h"
+#include "tensor/compute_internal.h"
+#include "tensor/memory_internal.h"
+#include "tensor/tensor_internal.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Rows of a shard: a function of the batch size alone, so that no result depends on the machine. Eight rows
+ * fill the product kernels; more are taken where that still leaves eight shards. */
+static int64_t shard_height(int64_t batch_size)
+{
+    enum { LEAST = 8, MOST = 64, SHARDS = 8 };
+    int64_t height = (batch_size + SHARDS - 1) / SHARDS;
+    return height < LEAST ? LEAST : height > MOST ? MOST : height;
+}
+
+/* Sequences lie time-major, so that a step is one stretch: ids [n, time] and features [n, time, features]. */
+static void lay_out(tl_tensor *rows)
+{
+    tl_shape shape = rows->shape;
+    tl_tensor_set_row_major(rows);
+    bool sequence = (shape.rank == 2 && rows->dtype == TL_I32) || shape.rank == 3;
+    if (!sequence)
+        return;
+    int64_t features = shape.rank == 3 ? shape.dims[2] : 1;
+    rows->strides[0] = features;
+    rows->strides[1] = shape.dims[0] * features;
+}
+
+/* Samples [first, first + n) in order, copied onto the tape; floats in the model's type. */
+static tl_var *take_rows(const tl_batch_run *run, tl_tape *tape, tl_tensor source, int64_t first, int64_t n,
+                         tl_dtype dtype)
+{
+    tl_shape shape = source.shape;
+    shape.dims[0] = n;
+    tl_tensor rows = {.shape = shape, .dtype = dtype};
+    lay_out(&rows);
+    if (tl_tape_place(tape, &rows) != TL_OK)
+        return NULL;
+    for (int64_t i = 0; i < n; i++) {
+        int64_t sample = run->order ? run->order[first + i] : first + i;
+        if (tl_tensor_copy(tl_tensor_select(rows, 0, i), tl_tensor_select(source, 0, sample)) != TL_OK)
+            return NULL;
+    }
+    return tl_input(tape, rows);
+}
+
+static tl_dtype input_dtype(const tl_batch_run *run)
+{
+    return run->data.x.dtype == TL_I32 ? TL_I32 : run->model->dtype;
+}
+
+/* The mask of the predictions, as weights in the shape of the loss; 1 everywhere without one. */
+static tl_var *row_weights(tl_var *prediction, tl_var *rows)
+{
+    tl_tensor mask = tl_mask_of(prediction);
+    tl_var *weights = tl_zeros(tl_tape_of(rows), tl_dtype_of(rows), tl_shape_of(rows));
+    if (!weights)
+        return NULL;
+    tl_status status;
+    if (mask.storage && tl_shape_equal(mask.shape, tl_shape_of(rows)))
+        status = tl_tensor_copy(tl_value(weights), mask);
+    else
+        status = tl_tensor_fill(tl_value(weights), 1);
+    return status == TL_OK ? weights : NULL;
+}
+
+static double element(const void *data, tl_dtype dtype, int64_t i)
+{
+    return dtype == TL_F32 ? (double)((const float *)data)[i] : ((const double *)data)[i];
+}
+
+static tl_status measure(const tl_batch_run *run, tl_var *prediction, tl_var *target, tl_var *rows,
+                         tl_var *weights, tl_shard_result *result)
+{
+    const tl_model *model = run->model;
+    tl_tensor value = tl_value(rows), weight = tl_value(weights);
+    const void *l = tl_data(value), *w = tl_data(weight);
+    if (!l || !w)
+        return tl_error_status();
+    *result = (tl_shard_result){.nominal = (double)tl_tensor_count(value)};
+    for (int64_t i = 0; i < tl_tensor_count(value); i++) {
+        double share = element(w, weight.dtype, i);
+        result->weight += share;
+        result->loss += share != 0 ? share * element(l, value.dtype, i) : 0;
+    }
+    if (!tl_loss_has_accuracy(model->loss))
+        return TL_OK;
+    return tl_loss_accuracy(model->loss, tl_value(prediction), tl_value(target), weight, model->from_logits,
+                            &result->right);
+}
+
+/* Backward from the losses of a shard's rows. Each weighs one over the number of rows and steps in the whole
+ * batch; where some are masked, finish_training puts that right. */
+static tl_status differentiate(const tl_batch_run *run, tl_var *rows, tl_tensor weights)
+{
+    double per_row = (double)tl_tensor_count(weights) / (double)weights.shape.dims[0];
+    tl_compute_map(TL_MAP_SCALE, weights, weights, (tl_tensor){0},
+                   (const double[]){1 / ((double)run->count * per_row), 0});
+    return tl_backward_from(rows, weights);
+}
+
+static tl_status write_outputs(const tl_batch_run *run, tl_var *prediction, int64_t first, int64_t n)
+{
+    tl_var *output = tl_activate(prediction, run->model->activation);
+    if (!output)
+        return tl_error_status();
+    return tl_tensor_copy(tl_tensor_slice(run->outputs, 0, first, n), tl_value(output));
+}
+
+static tl_status run_shard(void *context, int64_t shard, tl_tape *tape)
+{
+    const tl_batch_run *run = context;
+    int64_t height = shard_height(run->batch_size), offset = shard * height, first = run->start + offset;
+    int64_t n = run->count - offset < height ? run->count - offset : height;
+    bool train = run->mode == TL_BATCH_TRAIN;
+    tl_tape_set_recording(tape, train);
+    tl_tape_set_training(tape, train);
+    tl_tape_set_random(tape, run->seed, run->step_number, offset);
+    tl_var *x = take_rows(run, tape, run->data.x, first, n, input_dtype(run));
+    tl_var *prediction = tl_forward(run->model, x);
+    if (!prediction)
+        return tl_error_status();
+    if (run->mode == TL_BATCH_PREDICT)
+        return write_outputs(run, prediction, first, n);
+    tl_var *target = take_rows(run, tape, run->data.y, first, n, run->data.y.dtype);
+    tl_var *rows = tl_loss_rows(run->model->loss, prediction, target, run->model->from_logits);
+    tl_var *weights = rows ? row_weights(prediction, rows) : NULL;
+    if (!weights || measure(run, prediction, target, rows, weights, &run->results[shard]) != TL_OK)
+        return tl_error_status();
+    return train ? differentiate(run, rows, tl_value(weights)) : TL_OK;
+}
+
+/* Records what depends on parameters alone. */
+static tl_status prepare_layers(tl_batch_run *run)
+{
+    tl_model *model = run->model;
+    tl_tape_reset(model->step);
+    tl_tape_set_recording(model->step, run->mode == TL_BATCH_TRAIN);
+    tl_shape row = run->data.x.shape;
+    int64_t positions = run->count;
+    for (int i = 1; i < row.rank; i++)
+        positions *= row.dims[i];
+    tl_step step = {.tape = model->step, .positions = positions};
+    tl_var *table = NULL;
+    bool failed = false;
+    for (int i = 0; i < model->layer_count && !failed; i++) {
+        const tl_module_type *type = model->layers[i]->type;
+        table = type->prepare ? type->prepare(model->layers[i], &step, table, &failed) : NULL;
+    }
+    return failed ? tl_error_status() : TL_OK;
+}
+
+static void forget_prepared(const tl_model *model)
+{
+    bool failed = false;
+    for (int i = 0; i < model->layer_count; i++)
+        if (model->layers[i]->type->prepare)
+            model->layers[i]->type->prepare(model->layers[i], NULL, NULL, &failed);
+}
+
+/* Gradients of all shards into the parameters, and a step of the optimizer. `weight` is what the losses
+ * weighed in all, `nominal` what they weigh without a mask. */
+static tl_status finish_training(tl_model *model, double weight, double nominal)
+{
+    if (tl_shards_merge(model->shards) != TL_OK || tl_backward_all(model->step) != TL_OK)
+        return tl_error_status();
+    if (weight != nominal)
+        for (int i = 0; i < model->parameter_count; i++) {
+            tl_tensor gradient = model->parameters[i]->gradient;
+            tl_compute_map(TL_MAP_SCALE, gradient, gradient, (tl_tensor){0},
+                           (const double[]){weight > 0 ? nominal / weight : 0, 0});
+        }
+    return tl_optimizer_step(model->optimizer);
+}
+
+static tl_status grow_results(tl_batch_run *run, int64_t count)
+{
+    if (count <= run->result_capacity)
+        return TL_OK;
+    tl_shard_result *results = tl_allocate((size_t)count * sizeof *results);
+    if (!results)
+        return TL_ERROR_MEMORY;
+    tl_release(run->results);
+    run->results = results;
+    run->result_capacity = count;
+    return TL_OK;
+}
+
+static tl_status run_shards(tl_batch_run *run)
+{
+    int64_t height = shard_height(run->batch_size), shards = (run->count + height - 1) / height;
+    if (grow_results(run, shards) != TL_OK || prepare_layers(run) != TL_OK ||
+        tl_shards_run(run->model->shards, shards, run_shard, run) != TL_OK)
+        return tl_error_status();
+    if (run->mode == TL_BATCH_PREDICT)
+        return TL_OK;
+    double weight = 0, nominal = 0;
+    for (int64_t i = 0; i < shards; i++) {
+        run->sums_loss += run->results[i].loss;
+        run->sums_right += run->results[i].right;
+        weight += run->results[i].weight;
+        nominal += run->results[i].nominal;
+    }
+    run->sums_weight += weight;
+    if (run->mode == TL_BATCH_EVALUATE)
+        return TL_OK;
+    return finish_training(run->model, weight, nominal);
+}
+
+tl_status tl_batch_process(tl_batch_run *run, int64_t start, int64_t count)
+{
+    run->start = start;
+    run->count = count;
+    tl_status status = run_shards(run);
+    forget_prepared(run->model);
+    run->step_number++;
+    return status;
+}
+
+tl_status tl_batch_start(tl_batch_run *run)
+{
+    const tl_model *model = run->model;
+    tl_shape sample = run->data.x.shape, row = sample;
+    if (!run->data.x.storage)
+        return tl_error_status();
+    for (int i = 1; i < sample.rank; i++)
+        row.dims[i - 1] = sample.dims[i];
+    row.rank = sample.rank - 1;
+    if (sample.rank < 1 || !tl_shape_equal(row, model->input))
+        return tl_error(TL_ERROR_SHAPE, "the model was built for samples of shape %s, the data are %s",
+                        TL_SHAPE_TEXT(model->input), TL_SHAPE_TEXT(sample));
+    if (run->mode != TL_BATCH_PREDICT)
+        return TL_OK;
+    tl_shape out = model->layers[model->layer_count - 1]->output, shape = {.rank = out.rank + 1};
+    shape.dims[0] = sample.dims[0];
+    memcpy(shape.dims + 1, out.dims, (size_t)out.rank * sizeof out.dims[0]);
+    run->outputs = tl_tensor_new(model->dtype, shape);
+    return run->outputs.storage ? TL_OK : tl_error_status();
+}
+
+tl_metrics tl_batch_take_metrics(tl_batch_run *run)
+{
+    bool has_accuracy = tl_loss_has_accuracy(run->model->loss);
+    tl_metrics metrics = {.loss = run->sums_loss / run->sums_weight,
+                          .accuracy = has_accuracy ? run->sums_right / run->sums_weight : (double)NAN};
+    run->sums_loss = run->sums_right = run->sums_weight = 0;
+    return metrics;
+}
+
+void tl_batch_end(tl_batch_run *run)
+{
+    tl_release(run->results);
+}

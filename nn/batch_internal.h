@@ -1,0 +1,43 @@
+/* One batch through a model, cut into shards of rows: what fit, evaluate and predict have in common. */
+#ifndef TL_NN_BATCH_INTERNAL_H
+#define TL_NN_BATCH_INTERNAL_H
+
+#include "nn/model.h"
+
+enum tl_batch_mode { TL_BATCH_TRAIN, TL_BATCH_EVALUATE, TL_BATCH_PREDICT };
+
+/* What one shard found. */
+typedef struct tl_shard_result {
+    double loss, right, weight; /* sums over its rows, or the steps of its rows */
+    double nominal;             /* the weight if none were masked */
+} tl_shard_result;
+
+/* A run over batches of a data set. */
+typedef struct tl_batch_run {
+    tl_model *model;
+    tl_dataset data;      /* y empty when predicting */
+    const int64_t *order; /* of the samples; NULL: as they are */
+    int64_t batch_size;
+    enum tl_batch_mode mode;
+    uint64_t seed, step_number; /* of dropout */
+    tl_tensor outputs;          /* [samples, ...], when predicting; made with the first batch */
+    tl_shard_result *results;
+    int64_t result_capacity;
+
+    int64_t start, count; /* the batch at hand */
+    double sums_loss, sums_right, sums_weight;
+} tl_batch_run;
+
+/* Checks that the data suit the model. */
+tl_status tl_batch_start(tl_batch_run *run);
+
+/* The batch of samples [start, start + count) in order: trains on it, measures it, or writes its outputs. */
+tl_status tl_batch_process(tl_batch_run *run, int64_t start, int64_t count);
+
+/* Averages over all batches since the start or the last call, which forgets them. */
+tl_metrics tl_batch_take_metrics(tl_batch_run *run);
+
+/* Frees what the run has; not outputs. */
+void tl_batch_end(tl_batch_run *run);
+
+#endif

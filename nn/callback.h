@@ -1,0 +1,96 @@
+/* Callbacks: what happens at the end of an epoch. Rests on tensor/.
+ *
+ * Those here stop early, keep the best weights, and log. One's own is a struct that starts with a
+ * tl_callback, given to tl_fit, which frees it through its `free`:
+ *
+ *     tl_fit(model, data, .epochs = 20,
+ *            .callbacks = tl_callbacks(tl_early_stopping(.patience = 3), tl_csv_log("run.csv")));
+ *
+ * What is monitored is named as in Keras's history: loss, accuracy, val_loss, val_accuracy. Losses are better
+ * when smaller, accuracies when larger.
+ */
+#ifndef TL_NN_CALLBACK_H
+#define TL_NN_CALLBACK_H
+
+#include "../tensor/options.h"
+
+#include <stdbool.h>
+
+struct tl_model;
+
+/* Averages over a data set. Accuracy is NaN where the loss has none. */
+typedef struct tl_metrics {
+    double loss, accuracy;
+} tl_metrics;
+
+/* One epoch of training. */
+typedef struct tl_epoch {
+    int epoch, epochs; /* this one, from 1, of so many */
+    double seconds;    /* it took, validation included */
+    tl_metrics train;
+    tl_metrics validation; /* NaN without validation data */
+} tl_epoch;
+
+/* The value of an epoch under Keras's key; NaN with the error set for any other key. */
+TL_API double tl_epoch_value(const tl_epoch *epoch, const char *key);
+
+/* All epochs of a training. */
+typedef struct tl_history {
+    int count;
+    tl_epoch *epochs;
+} tl_history;
+
+/* Frees a history. NULL is fine. */
+TL_API void tl_history_free(tl_history *history);
+
+/* The epoch, counted from 0, with the best value of a key; -1 if there is none. */
+TL_API int tl_history_best(const tl_history *history, const char *key);
+
+typedef struct tl_callback tl_callback;
+struct tl_callback {
+    /* Each may be NULL, and may fail with the error set, which ends tl_fit. epoch_end may set *stop. */
+    tl_status (*begin)(tl_callback *callback, struct tl_model *model);
+    tl_status (*epoch_end)(tl_callback *callback, struct tl_model *model, const tl_epoch *epoch, bool *stop);
+    tl_status (*end)(tl_callback *callback, struct tl_model *model);
+    void (*free)(tl_callback *callback);
+};
+
+typedef struct tl_callback_list {
+    tl_callback *const *items;
+    int count;
+} tl_callback_list;
+#define tl_callbacks(...)                                                                                    \
+    ((tl_callback_list){(tl_callback *[]){__VA_ARGS__},                                                      \
+                        (int)(sizeof((tl_callback *[]){__VA_ARGS__}) / sizeof(tl_callback *))})
+
+/* Stops when the monitored value has not been better than its best by more than min_delta for `patience`
+ * epochs. */
+typedef struct tl_early_stopping_options {
+    size_t size;
+    const char *monitor;       /* "val_loss" */
+    double min_delta;          /* 0 */
+    int patience;              /* 0: at the first epoch that is no better */
+    bool restore_best_weights; /* at the end, however it comes, to those of the best epoch */
+} tl_early_stopping_options;
+TL_API tl_callback *tl_early_stopping_with(const tl_early_stopping_options *options);
+#define tl_early_stopping(...)                                                                               \
+    tl_early_stopping_with(                                                                                  \
+        &(tl_early_stopping_options){.size = sizeof(tl_early_stopping_options), __VA_ARGS__})
+
+/* Saves the weights with tl_save at the end of every epoch, or of every one that is the best so far. */
+typedef struct tl_model_checkpoint_options {
+    size_t size;
+    const char *path;    /* checked before training starts */
+    const char *monitor; /* "val_loss" */
+    bool save_best_only;
+} tl_model_checkpoint_options;
+TL_API tl_callback *tl_model_checkpoint_with(const tl_model_checkpoint_options *options);
+#define tl_model_checkpoint(...)                                                                             \
+    tl_model_checkpoint_with(                                                                                \
+        &(tl_model_checkpoint_options){.size = sizeof(tl_model_checkpoint_options), .path = __VA_ARGS__})
+
+/* Writes epoch,seconds,loss,accuracy,val_loss,val_accuracy, a line an epoch; what there is none of is left
+ * empty. The file is opened before training starts. */
+TL_API tl_callback *tl_csv_log(const char *path);
+
+#endif

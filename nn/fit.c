@@ -1,0 +1,235 @@
+/* The training loop, and the same without training: fit, evaluate, predict. */
+#include "nn/batch_internal.h"
+#include "nn/model_internal.h"
+#include "nn/progress_internal.h"
+#include "tensor/memory_internal.h"
+#include "tensor/options_internal.h"
+#include "tensor/random.h"
+
+#include <math.h>
+
+enum { STANDARD_BATCH = 32, SHUFFLE_STREAM = 0x51 };
+
+typedef struct fitting {
+    tl_model *model;
+    tl_fit_options options;
+    tl_dataset train, validation; /* validation empty: none */
+    tl_batch_run training, validating;
+    int64_t *order;
+    tl_history *history;
+    tl_progress progress;
+} fitting;
+
+static tl_status check_options(tl_fit_options *o)
+{
+    if (o->epochs < 0 || o->batch_size < 0)
+        return tl_error(TL_ERROR_ARGUMENT, "fit: %d epochs in batches of %lld, expected at least 1",
+                        o->epochs, (long long)o->batch_size);
+    if (!(o->validation_split >= 0 && o->validation_split < 1))
+        return tl_error(TL_ERROR_ARGUMENT, "fit: validation_split %g, expected 0 <= split < 1",
+                        o->validation_split);
+    if (o->validation_split > 0 && tl_dataset_ok(o->validation_data))
+        return tl_error(TL_ERROR_ARGUMENT, "fit: both validation_split %g and validation_data",
+                        o->validation_split);
+    for (int i = 0; i < o->callbacks.count; i++)
+        if (!o->callbacks.items[i])
+            return tl_error_status();
+    o->epochs = o->epochs ? o->epochs : 1;
+    o->batch_size = o->batch_size ? o->batch_size : STANDARD_BATCH;
+    return tl_dataset_ok(o->data) ? TL_OK : tl_error_status();
+}
+
+/* As in Keras: the validation part is the end of the data as they come. */
+static tl_status split(fitting *f)
+{
+    const tl_fit_options *o = &f->options;
+    int64_t size = tl_dataset_size(o->data);
+    int64_t kept = o->validation_split > 0 ? (int64_t)floor((double)size * (1 - o->validation_split)) : size;
+    f->train = tl_dataset_slice(o->data, 0, kept);
+    f->validation =
+        o->validation_split > 0 ? tl_dataset_slice(o->data, kept, size - kept) : o->validation_data;
+    if (kept < 1 || (o->validation_split > 0 && size - kept < 1))
+        return tl_error(TL_ERROR_ARGUMENT, "fit: %lld samples cannot be split with validation_split %g",
+                        (long long)size, o->validation_split);
+    return TL_OK;
+}
+
+static tl_status build_if_needed(fitting *f)
+{
+    if (f->model->built)
+        return TL_OK;
+    tl_shape sample = f->train.x.shape, input = {.rank = sample.rank - 1};
+    for (int i = 1; i < sample.rank; i++)
+        input.dims[i - 1] = sample.dims[i];
+    return tl_build(f->model, input, TL_F32, f->options.seed);
+}
+
+static tl_status prepare(fitting *f)
+{
+    if (check_options(&f->options) != TL_OK || tl_model_check("fit", f->model, true, false) != TL_OK ||
+        split(f) != TL_OK || build_if_needed(f) != TL_OK)
+        return tl_error_status();
+    const tl_fit_options *o = &f->options;
+    f->training = (tl_batch_run){.model = f->model,
+                                 .data = f->train,
+                                 .batch_size = o->batch_size,
+                                 .mode = TL_BATCH_TRAIN,
+                                 .seed = o->seed,
+                                 .step_number = (uint64_t)tl_optimizer_steps(f->model->optimizer)};
+    f->validating = (tl_batch_run){
+        .model = f->model, .data = f->validation, .batch_size = o->batch_size, .mode = TL_BATCH_EVALUATE};
+    if (tl_batch_start(&f->training) != TL_OK)
+        return tl_error_status();
+    if (tl_dataset_ok(f->validation) && tl_batch_start(&f->validating) != TL_OK)
+        return tl_error_status();
+    int64_t size = tl_dataset_size(f->train);
+    f->order = tl_allocate_raw((size_t)size * sizeof *f->order);
+    f->history = tl_allocate(sizeof *f->history);
+    if (f->history)
+        f->history->epochs = tl_allocate((size_t)o->epochs * sizeof *f->history->epochs);
+    if (!f->order || !f->history || !f->history->epochs)
+        return TL_ERROR_MEMORY;
+    for (int64_t i = 0; i < size; i++)
+        f->order[i] = i;
+    f->training.order = f->order;
+    tl_progress_start(&f->progress, o->verbose > 0);
+    return TL_OK;
+}
+
+/* All of a data set, batch after batch; shown as part of an epoch unless that is NULL. */
+static tl_status run_through(tl_batch_run *run, tl_progress *progress, const tl_epoch *epoch)
+{
+    int64_t size = run->data.x.shape.dims[0], batches = (size + run->batch_size - 1) / run->batch_size;
+    for (int64_t i = 0; i < batches; i++) {
+        int64_t start = i * run->batch_size;
+        int64_t count = size - start < run->batch_size ? size - start : run->batch_size;
+        if (tl_batch_process(run, start, count) != TL_OK)
+            return tl_error_status();
+        if (progress)
+            tl_progress_batch(progress, epoch, i + 1, batches);
+    }
+    return TL_OK;
+}
+
+static tl_status run_epoch(fitting *f, tl_epoch *epoch)
+{
+    double started = tl_seconds();
+    tl_progress_epoch(&f->progress);
+    if (!f->options.no_shuffle)
+        tl_random_permutation(f->options.seed, (uint64_t)SHUFFLE_STREAM << 56 | (uint64_t)epoch->epoch,
+                              tl_dataset_size(f->train), f->order);
+    if (run_through(&f->training, &f->progress, epoch) != TL_OK)
+        return tl_error_status();
+    epoch->train = tl_batch_take_metrics(&f->training);
+    epoch->validation = (tl_metrics){(double)NAN, (double)NAN};
+    if (tl_dataset_ok(f->validation)) {
+        if (run_through(&f->validating, NULL, NULL) != TL_OK)
+            return tl_error_status();
+        epoch->validation = tl_batch_take_metrics(&f->validating);
+    }
+    epoch->seconds = tl_seconds() - started;
+    return TL_OK;
+}
+
+static tl_status begin_callbacks(const fitting *f)
+{
+    for (int i = 0; i < f->options.callbacks.count; i++) {
+        tl_callback *c = f->options.callbacks.items[i];
+        if (c->begin && c->begin(c, f->model) != TL_OK)
+            return tl_error_status();
+    }
+    return TL_OK;
+}
+
+static tl_status epoch_callbacks(const fitting *f, const tl_epoch *epoch, bool *stop)
+{
+    for (int i = 0; i < f->options.callbacks.count; i++) {
+        tl_callback *c = f->options.callbacks.items[i];
+        if (c->epoch_end && c->epoch_end(c, f->model, epoch, stop) != TL_OK)
+            return tl_error_status();
+    }
+    return TL_OK;
+}
+
+static tl_status end_callbacks(const fitting *f)
+{
+    for (int i = 0; i < f->options.callbacks.count; i++) {
+        tl_callback *c = f->options.callbacks.items[i];
+        if (c->end && c->end(c, f->model) != TL_OK)
+            return tl_error_status();
+    }
+    return TL_OK;
+}
+
+static tl_status train(fitting *f)
+{
+    bool stop = false;
+    if (begin_callbacks(f) != TL_OK)
+        return tl_error_status();
+    for (int i = 0; i < f->options.epochs && !stop; i++) {
+        tl_epoch *epoch = &f->history->epochs[i];
+        *epoch = (tl_epoch){.epoch = i + 1, .epochs = f->options.epochs};
+        if (run_epoch(f, epoch) != TL_OK)
+            return tl_error_status();
+        f->history->count++;
+        tl_progress_line(&f->progress, epoch);
+        if (epoch_callbacks(f, epoch, &stop) != TL_OK)
+            return tl_error_status();
+    }
+    return end_callbacks(f);
+}
+
+tl_history *tl_fit_with(tl_model *model, const tl_fit_options *options)
+{
+    fitting f = {.model = model};
+    tl_options_read(&f.options, sizeof f.options, options);
+    tl_status status = prepare(&f);
+    if (status == TL_OK)
+        status = train(&f);
+    for (int i = 0; i < f.options.callbacks.count; i++) {
+        tl_callback *c = f.options.callbacks.items[i];
+        if (c && c->free)
+            c->free(c);
+    }
+    tl_batch_end(&f.training);
+    tl_batch_end(&f.validating);
+    tl_release(f.order);
+    if (status == TL_OK)
+        return f.history;
+    tl_history_free(f.history);
+    return NULL;
+}
+
+tl_status tl_evaluate(tl_model *model, tl_dataset data, int64_t batch_size, tl_metrics *metrics)
+{
+    if (tl_model_check("evaluate", model, true, true) != TL_OK || !tl_dataset_ok(data))
+        return tl_error_status();
+    tl_batch_run run = {.model = model,
+                        .data = data,
+                        .batch_size = batch_size > 0 ? batch_size : STANDARD_BATCH,
+                        .mode = TL_BATCH_EVALUATE};
+    tl_status status = tl_batch_start(&run);
+    if (status == TL_OK)
+        status = run_through(&run, NULL, NULL);
+    if (status == TL_OK)
+        *metrics = tl_batch_take_metrics(&run);
+    tl_batch_end(&run);
+    return status;
+}
+
+tl_tensor tl_predict(tl_model *model, tl_tensor x, int64_t batch_size)
+{
+    if (tl_model_check("predict", model, false, true) != TL_OK || !x.storage)
+        return (tl_tensor){0};
+    tl_batch_run run = {.model = model,
+                        .data = {.x = x},
+                        .batch_size = batch_size > 0 ? batch_size : STANDARD_BATCH,
+                        .mode = TL_BATCH_PREDICT};
+    tl_status status = tl_batch_start(&run);
+    if (status == TL_OK)
+        status = run_through(&run, NULL, NULL);
+    tl_batch_end(&run);
+    if (status != TL_OK)
+        tl_tensor_free(&run.outputs);
+    return run.outputs;
+}

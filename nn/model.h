@@ -1,0 +1,104 @@
+/* Models: layers put together, trained, measured, used and kept. Rests on module.h, loss.h, optim/ and data/.
+ *
+ *     tl_model *model = tl_sequential(tl_embedding(10000, 32), tl_simple_rnn(32),
+ *                                     tl_dense(1, .activation = TL_SIGMOID));
+ *     tl_compile(model, .optimizer = tl_rmsprop(), .loss = TL_BINARY_CROSSENTROPY);
+ *     tl_history *history = tl_fit(model, reviews, .epochs = 10, .batch_size = 128, .validation_split = 0.2);
+ *
+ * Errors stick: a model that could not be made is NULL, one that failed to compile remembers why, and tl_fit
+ * reports either. A model is for one thread at a time; inside, batches are cut into shards of rows for
+ * tl_threads() threads, and no result depends on how many those are, bit for bit.
+ */
+#ifndef TL_NN_MODEL_H
+#define TL_NN_MODEL_H
+
+#include "../data/dataset.h"
+#include "../data/safetensors.h"
+#include "../optim/optimizer.h"
+#include "callback.h"
+#include "layers.h"
+#include "loss.h"
+#include "rnn.h"
+
+#include <stdio.h>
+
+typedef struct tl_model tl_model;
+
+/* Layers one after the other. They belong to the model, and are freed even when this fails. The caller frees
+ * the model. tl_sequential(tl_dense(8), tl_dense(1)) */
+TL_API tl_model *tl_sequential_of(tl_module *const layers[], int count);
+#define tl_sequential(...)                                                                                   \
+    tl_sequential_of((tl_module *[]){__VA_ARGS__},                                                           \
+                     (int)(sizeof((tl_module *[]){__VA_ARGS__}) / sizeof(tl_module *)))
+
+/* Frees the model with its layers and optimizer. NULL is fine. */
+TL_API void tl_model_free(tl_model *model);
+
+typedef struct tl_compile_options {
+    size_t size;
+    tl_optimizer *optimizer; /* NULL: tl_rmsprop(). Belongs to the model, even when this fails */
+    tl_loss loss;
+    bool from_logits; /* predictions are logits: there is no final sigmoid or softmax */
+} tl_compile_options;
+
+/* Says how the model is trained. A final sigmoid or softmax that belongs to the loss is taken off the last
+ * layer and computed with the loss, in the stable form; tl_predict puts it on again. Accuracy is measured
+ * where the loss has one. Once for a model. */
+TL_API tl_status tl_compile_with(tl_model *model, const tl_compile_options *options);
+#define tl_compile(model, ...)                                                                               \
+    tl_compile_with(model, &(tl_compile_options){.size = sizeof(tl_compile_options), __VA_ARGS__})
+
+/* Makes the weights for inputs of a shape, batch left out, in f32 or f64; what is drawn is a function of the
+ * seed. tl_fit does it by itself for f32, with its own seed. Once for a model. */
+TL_API tl_status tl_build(tl_model *model, tl_shape input, tl_dtype dtype, uint64_t seed);
+
+/* Writes a table of the layers, their output shapes and their numbers of weights. Needs tl_build. */
+TL_API tl_status tl_summary(const tl_model *model, FILE *to);
+
+typedef struct tl_fit_options {
+    size_t size;
+    tl_dataset data;
+    int epochs;                 /* 1 */
+    int64_t batch_size;         /* 32 */
+    double validation_split;    /* of the data, from its end, before it is shuffled; 0: none */
+    tl_dataset validation_data; /* instead of a split */
+    bool no_shuffle;            /* batches in the data's order, every epoch */
+    uint64_t seed;              /* of weights (if not built), shuffling and dropout */
+    int verbose;                /* 1: a bar on a terminal, a line an epoch elsewhere, on stderr; 0: nothing */
+    tl_callback_list callbacks; /* belong to this call; tl_callbacks(...) */
+} tl_fit_options;
+
+/* Trains. Returns what happened, epoch by epoch, or NULL with the error set; the caller frees it. */
+TL_API tl_history *tl_fit_with(tl_model *model, const tl_fit_options *options);
+#define tl_fit(model, ...)                                                                                   \
+    tl_fit_with(model, &(tl_fit_options){.size = sizeof(tl_fit_options), .data = __VA_ARGS__})
+
+/* Loss and accuracy over a data set, in inference mode. batch_size 0: 32. */
+TL_API tl_status tl_evaluate(tl_model *model, tl_dataset data, int64_t batch_size, tl_metrics *metrics);
+
+/* Outputs for inputs [samples, ...], in inference mode, as a new tensor that the caller frees; empty with the
+ * error set. batch_size 0: 32. A sample's output does not depend on the others, bit for bit. */
+TL_API tl_tensor tl_predict(tl_model *model, tl_tensor x, int64_t batch_size);
+
+/* The output for a batch on a tape of one's own, logits where tl_compile took the final activation off. */
+TL_API tl_var *tl_forward(tl_model *model, tl_var *x);
+
+/* The model's parameters, in order of layers; *count tells how many. NULL before tl_build. They belong to the
+ * model. */
+TL_API tl_parameter *const *tl_model_parameters(const tl_model *model, int *count);
+
+TL_API tl_optimizer *tl_model_optimizer(const tl_model *model);
+
+/* Writes the weights as a safetensors file, atomically; tl_save_with adds metadata of the caller's. */
+TL_API tl_status tl_save(const tl_model *model, const char *path);
+TL_API tl_status tl_save_with(const tl_model *model, const char *path, const tl_metadata metadata[],
+                              int count);
+
+/* Reads weights into a built model of the same layers. A file that is not one, is cut short, has other names
+ * or shapes, or holds NaN or infinity is an error and leaves the model as it was. */
+TL_API tl_status tl_load_weights(tl_model *model, const char *path);
+
+/* The same from a file that was read before. */
+TL_API tl_status tl_load_weights_from(tl_model *model, const tl_safetensors *file);
+
+#endif

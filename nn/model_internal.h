@@ -1,0 +1,28 @@
+/* The insides of a model, for the files of this folder. */
+#ifndef TL_NN_MODEL_INTERNAL_H
+#define TL_NN_MODEL_INTERNAL_H
+
+#include "nn/model.h"
+
+struct tl_model {
+    tl_module **layers;
+    int layer_count;
+    tl_shape input;
+    tl_dtype dtype;
+    bool built, compiled;
+    tl_optimizer *optimizer;
+    tl_loss loss;
+    bool from_logits;         /* what forward gives are logits */
+    tl_activation activation; /* taken off the last layer; tl_predict puts it on again */
+    tl_parameter **parameters;
+    int parameter_count;
+    tl_shards *shards;
+    tl_tape *step; /* what depends on parameters alone, once for a batch */
+    char *failure; /* why it failed to compile; NULL if it did not */
+    tl_status failure_status;
+};
+
+/* TL_OK, or the reason why the model cannot be used: it failed to compile, or lacks what is asked for. */
+tl_status tl_model_check(const char *what, const tl_model *model, bool compiled, bool built);
+
+#endif
