@@ -303,10 +303,17 @@ static tl_status start_check(const tl_var *x)
     return TL_OK;
 }
 
+/* The error that made a loss or a seed missing; an error in any case, even if nobody set one. */
+static tl_status missing(void)
+{
+    return tl_error_status() != TL_OK ? tl_error_status()
+                                      : tl_error(TL_ERROR_ARGUMENT, "backward: there is no loss, or no seed");
+}
+
 tl_status tl_backward_from(tl_var *x, tl_tensor seed)
 {
     if (!x || !seed.storage)
-        return tl_error_status();
+        return missing();
     tl_tape *tape = x->tape;
     if (start_check(x) != TL_OK || tl_materialize(x) != TL_OK)
         return tl_error_status();
@@ -327,7 +334,7 @@ tl_status tl_backward_from(tl_var *x, tl_tensor seed)
 tl_status tl_backward(tl_var *loss)
 {
     if (!loss)
-        return tl_error_status();
+        return missing();
     if (tl_tensor_count(loss->value) != 1)
         return tl_error(TL_ERROR_SHAPE,
                         "backward: the loss has shape %s, expected one element: use tl_mean or tl_sum",

@@ -28,5 +28,6 @@ tl_dataset tl_dataset_slice(tl_dataset dataset, int64_t start, int64_t count)
 {
     if (!tl_dataset_ok(dataset))
         return none;
-    return tl_dataset_of(tl_tensor_slice(dataset.x, 0, start, count), tl_tensor_slice(dataset.y, 0, start, count));
+    return tl_dataset_of(tl_tensor_slice(dataset.x, 0, start, count),
+                         tl_tensor_slice(dataset.y, 0, start, count));
 }

@@ -1,0 +1,165 @@
+/* Movie reviews, good or bad: trains Embedding -> SimpleRNN -> Dense on the IMDB data set, or on generated
+ * reviews where that is not there, and judges reviews with what it learned. */
+#include "generated.h"
+#include "options.h"
+#include "saved.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int fail(void)
+{
+    fprintf(stderr, "imdb: %s\n", tl_error_message());
+    return 1;
+}
+
+/* The reviews that are there: those of --data, or of the usual places, or generated ones. */
+static tl_imdb *read_reviews(const options *o)
+{
+    static const char *const names[] = {"aclImdb_v1.tar.gz", "aclImdb"};
+    char path[4096];
+    uint64_t seed = (uint64_t)o->seed;
+    if (tl_data_locate(o->data, names, 2, path, sizeof path) == TL_OK) {
+        fprintf(stderr, "Data: %s\n", path);
+        return tl_imdb_load(path, .num_words = o->num_words, .pad_to = o->maxlen, .seed = seed);
+    }
+    if (o->data)
+        return NULL;
+    fprintf(stderr,
+            "Data: no IMDB reviews found, so these are GENERATED ones, in which the order of words decides.\n"
+            "      scripts/fetch-data imdb downloads the real ones.\n");
+    return generate_reviews(o->num_words, o->maxlen_given ? o->maxlen : 0, seed);
+}
+
+/* Finds out before training, not after it, whether the results can be written. */
+static bool can_write_results(const options *o)
+{
+    return !o->save || tl_safetensors_writable(o->save) == TL_OK;
+}
+
+static tl_history *train(const options *o, tl_model *model, tl_dataset data)
+{
+    tl_callback *best =
+        tl_early_stopping(.monitor = "val_accuracy", .patience = o->epochs, .restore_best_weights = true);
+    tl_callback *callbacks[] = {best, o->log ? tl_csv_log(o->log) : NULL};
+    return tl_fit(model, data, .epochs = o->epochs, .batch_size = o->batch_size,
+                  .validation_split = o->validation_split, .seed = (uint64_t)o->seed, .verbose = 1,
+                  .callbacks = {callbacks, o->log ? 2 : 1});
+}
+
+static int train_and_test(const options *o, sentiment *s, const tl_imdb *reviews)
+{
+    tl_optimizer *optimizer = tl_optimizer_by_name(o->optimizer, o->learning_rate);
+    if (!optimizer)
+        return fail();
+    *s = (sentiment){.vocabulary = tl_imdb_vocabulary(reviews),
+                     .maxlen = tl_imdb_train(reviews).x.shape.dims[1],
+                     .units = o->units};
+    s->model =
+        new_network(tl_vocabulary_limit(s->vocabulary), s->maxlen, s->units, optimizer, (uint64_t)o->seed);
+    if (!s->model || tl_summary(s->model, stdout) != TL_OK)
+        return fail();
+    tl_history *history = train(o, s->model, tl_imdb_train(reviews));
+    if (!history)
+        return fail();
+    int best = tl_history_best(history, "val_accuracy");
+    printf("best_epoch: %d val_accuracy: %.4f\n", best + 1,
+           best >= 0 ? history->epochs[best].validation.accuracy : (double)NAN);
+    tl_history_free(history);
+    return 0;
+}
+
+static int report_test(const options *o, const sentiment *s, const tl_imdb *reviews)
+{
+    tl_metrics test;
+    if (tl_evaluate(s->model, tl_imdb_test(reviews), o->batch_size, &test) != TL_OK)
+        return fail();
+    printf("test_loss: %.4f test_accuracy: %.4f\n", test.loss, test.accuracy);
+    return fflush(stdout) == 0 ? 0 : 1;
+}
+
+static int judge_one(const sentiment *s, const char *text, const char *name)
+{
+    double probability;
+    if (judge(s, text, name, &probability) != TL_OK)
+        return fail();
+    printf("%s %.9f %.60s\n", probability > 0.5 ? "positive" : "negative", probability, text);
+    return 0;
+}
+
+/* One review a line; the first that cannot be judged ends it. */
+static int judge_lines(const sentiment *s, FILE *from)
+{
+    char *line = NULL, name[48];
+    size_t size = 0;
+    ssize_t length;
+    int status = 0;
+    for (long number = 1; status == 0 && (length = getline(&line, &size, from)) >= 0; number++) {
+        if (length > 0 && line[length - 1] == '\n')
+            line[length - 1] = '\0';
+        snprintf(name, sizeof name, "the review on line %ld", number);
+        status = judge_one(s, line, name);
+    }
+    free(line);
+    return status;
+}
+
+static int judge_reviews(const options *o, const sentiment *s)
+{
+    return o->text ? judge_one(s, o->text, "the review") : judge_lines(s, stdin);
+}
+
+static int use_saved(const options *o)
+{
+    sentiment s;
+    int status = 0;
+    tl_imdb *reviews = NULL;
+    if (load_sentiment(&s, o->load) != TL_OK) {
+        status = fail();
+    } else if (o->predict) {
+        status = judge_reviews(o, &s);
+    } else {
+        char path[4096];
+        static const char *const names[] = {"aclImdb_v1.tar.gz", "aclImdb"};
+        if (tl_data_locate(o->data, names, 2, path, sizeof path) == TL_OK)
+            reviews = tl_imdb_load(path, .pad_to = s.maxlen, .vocabulary = s.vocabulary);
+        status = reviews ? report_test(o, &s, reviews) : fail();
+    }
+    tl_imdb_free(reviews);
+    free_sentiment(&s);
+    return status;
+}
+
+static int train_new(const options *o)
+{
+    sentiment s = {0};
+    if (!can_write_results(o))
+        return fail();
+    tl_imdb *reviews = read_reviews(o);
+    int status = reviews ? train_and_test(o, &s, reviews) : fail();
+    if (status == 0)
+        status = report_test(o, &s, reviews);
+    if (status == 0 && o->save)
+        status = save_sentiment(&s, o->save) == TL_OK ? 0 : fail();
+    if (status == 0 && o->predict)
+        status = judge_reviews(o, &s);
+    free_sentiment(&s);
+    tl_imdb_free(reviews);
+    return status;
+}
+
+int main(int argc, const char **argv)
+{
+    options o;
+    int status = read_options(&o, argc, argv);
+    if (status == GO_ON) {
+        if (tl_set_threads(o.threads) != TL_OK)
+            status = fail();
+        else
+            status = o.load ? use_saved(&o) : train_new(&o);
+    }
+    free_options(&o);
+    return status;
+}

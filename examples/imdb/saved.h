@@ -1,0 +1,29 @@
+/* A trained sentiment model as one thing: network, vocabulary and configuration, in memory and in a file. */
+#ifndef IMDB_SAVED_H
+#define IMDB_SAVED_H
+
+#include <tapeloop.h>
+
+enum { EMBEDDING = 32 };
+
+typedef struct sentiment {
+    tl_model *model;
+    tl_vocabulary *own_vocabulary;   /* of a loaded model; NULL for one that was just trained */
+    const tl_vocabulary *vocabulary; /* the words it knows */
+    int64_t maxlen, units;
+} sentiment;
+
+/* The network for a vocabulary: Embedding -> SimpleRNN(units) -> Dense(1, sigmoid), built. */
+tl_model *new_network(int64_t ids, int64_t maxlen, int64_t units, tl_optimizer *optimizer, uint64_t seed);
+
+/* Writes the model to a safetensors file; vocabulary and configuration are JSON in its metadata. */
+tl_status save_sentiment(const sentiment *s, const char *path);
+
+/* Reads it back; the caller frees it, even when this fails. */
+tl_status load_sentiment(sentiment *s, const char *path);
+void free_sentiment(sentiment *s);
+
+/* The probability that a review is positive. `name` is what messages call it. */
+tl_status judge(const sentiment *s, const char *text, const char *name, double *probability);
+
+#endif
