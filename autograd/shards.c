@@ -246,6 +246,16 @@ static bool is_large(const target *t)
     return tl_tensor_count(t->gradient) >= LARGE;
 }
 
+/* Takes memory back right after a step, so that the first one finds the sizes for all. */
+static void forget(tl_shards *s)
+{
+    for (int i = 0; i < s->tape_count; i++)
+        tl_tape_reset(s->tapes[i]);
+    for (int64_t i = 0; i < s->count; i++)
+        tl_arena_reset(s->shards[i].arena);
+    s->count = 0;
+}
+
 tl_status tl_shards_merge(tl_shards *s)
 {
     s->target_count = 0;
@@ -261,6 +271,7 @@ tl_status tl_shards_merge(tl_shards *s)
         for (int part = 0; part < parts; part++)
             merge_part(s, t, part, parts);
     }
+    forget(s);
     return TL_OK;
 }
 

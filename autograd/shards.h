@@ -26,7 +26,7 @@ TL_API void tl_shards_free(tl_shards *shards);
 TL_API tl_status tl_shards_run(tl_shards *shards, int64_t count, tl_shard_function f, void *context);
 
 /* Adds the gradients of the last run, in shard order, to the parameters, and to the vars of another tape that
- * were imported, which a later tl_backward_all of that tape takes on. */
+ * were imported, which a later tl_backward_all of that tape takes on. Forgets the run. */
 TL_API tl_status tl_shards_merge(tl_shards *shards);
 
 /* A var of another tape as a leaf of this one, so that shards can share what was computed once. */

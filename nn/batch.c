@@ -138,7 +138,6 @@ static tl_status run_shard(void *context, int64_t shard, tl_tape *tape)
 static tl_status prepare_layers(tl_batch_run *run)
 {
     tl_model *model = run->model;
-    tl_tape_reset(model->step);
     tl_tape_set_recording(model->step, run->mode == TL_BATCH_TRAIN);
     tl_shape row = run->data.x.shape;
     int64_t positions = run->count;
@@ -154,12 +153,13 @@ static tl_status prepare_layers(tl_batch_run *run)
     return failed ? tl_error_status() : TL_OK;
 }
 
-static void forget_prepared(const tl_model *model)
+static void forget_prepared(tl_model *model)
 {
     bool failed = false;
     for (int i = 0; i < model->layer_count; i++)
         if (model->layers[i]->type->prepare)
             model->layers[i]->type->prepare(model->layers[i], NULL, NULL, &failed);
+    tl_tape_reset(model->step);
 }
 
 /* Gradients of all shards into the parameters, and a step of the optimizer. `weight` is what the losses

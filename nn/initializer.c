@@ -38,6 +38,26 @@ tl_initializer tl_initializer_by_name(const char *name)
     return TL_DEFAULT_INITIALIZER;
 }
 
+/* A normal number of variance 1 from which |z| > 2 are thrown away, which Keras's ..._normal initializers
+ * draw from, scaled back to variance 1. */
+static double draw_truncated(uint64_t seed, uint64_t stream, uint64_t counter)
+{
+    const double deviation = 0.87962566103423978; /* of the truncated distribution */
+    for (uint64_t attempt = 0;; attempt++) {
+        double z = tl_random_normal(seed, stream, counter | attempt << 48);
+        if (fabs(z) <= 2)
+            return z / deviation;
+    }
+}
+
+static tl_status fill_truncated(tl_tensor tensor, double deviation, uint64_t seed, uint64_t stream)
+{
+    tl_tensor flat = tl_tensor_reshape(tensor, tl_shape(tl_tensor_count(tensor)));
+    for (int64_t i = 0; i < flat.shape.dims[0]; i++)
+        tl_tensor_fill(tl_tensor_select(flat, 0, i), deviation * draw_truncated(seed, stream, (uint64_t)i));
+    return flat.storage ? TL_OK : tl_error_status();
+}
+
 /* Makes the `count` rows of q [count, length], count <= length, orthonormal: Gram and Schmidt's method, each
  * row twice, which is enough for full precision (Giraud et al., 2005). Of a normal matrix this gives a
  * uniformly distributed result, since every diagonal element of R comes out positive. */
@@ -112,11 +132,11 @@ tl_status tl_initialize(tl_tensor tensor, tl_initializer initializer, uint64_t s
     case TL_GLOROT_UNIFORM:
         return tl_random_fill_uniform(tensor, -glorot, glorot, seed, draws);
     case TL_GLOROT_NORMAL:
-        return tl_random_fill_normal(tensor, 0, glorot / sqrt(3), seed, draws);
+        return fill_truncated(tensor, glorot / sqrt(3), seed, draws);
     case TL_HE_UNIFORM:
         return tl_random_fill_uniform(tensor, -he, he, seed, draws);
     case TL_HE_NORMAL:
-        return tl_random_fill_normal(tensor, 0, he / sqrt(3), seed, draws);
+        return fill_truncated(tensor, he / sqrt(3), seed, draws);
     case TL_ORTHOGONAL:
         return fill_orthogonal(tensor, seed, draws);
     case TL_IDENTITY:

@@ -203,7 +203,7 @@ static void write_element(void *address, tl_dtype dtype, double value)
         *(int32_t *)address = (int32_t)value;
         break;
     case TL_U8:
-        *(uint8_t *)address = (uint8_t)value;
+        *(uint8_t *)address = (uint8_t)(int32_t)value; /* an i32 keeps its low bits, as in C */
         break;
     }
 }
@@ -361,21 +361,20 @@ tl_tensor tl_tensor_transpose(tl_tensor tensor, int axis, int other)
 static tl_status complete_shape(tl_shape from, tl_shape *to)
 {
     int unknown = -1;
-    int64_t known = 1;
-    for (int i = 0; i < to->rank; i++) {
+    tl_shape known = *to; /* with 1 for the extent to be found */
+    for (int i = 0; i < to->rank && i < TL_MAX_RANK; i++)
         if (to->dims[i] == -1 && unknown < 0)
-            unknown = i;
+            known.dims[unknown = i] = 1;
         else if (to->dims[i] < 0)
             return tl_error(TL_ERROR_SHAPE, "reshape: to %s: one extent may be -1, none less",
                             TL_SHAPE_TEXT(*to));
-        else
-            known *= to->dims[i];
-    }
-    int64_t count = tl_shape_count(from);
+    if (tl_shape_check("reshape", known) != TL_OK)
+        return tl_error_status();
+    int64_t count = tl_shape_count(from), rest = tl_shape_count(known);
     tl_shape asked = *to;
-    if (unknown >= 0 && known > 0)
-        to->dims[unknown] = count / known;
-    if (tl_shape_count(*to) == count && (unknown < 0 || known > 0))
+    if (unknown >= 0 && rest > 0)
+        to->dims[unknown] = count / rest;
+    if (tl_shape_count(*to) == count && (unknown < 0 || rest > 0))
         return TL_OK;
     return tl_error(TL_ERROR_SHAPE, "reshape: %s has %lld elements, %s does not fit", TL_SHAPE_TEXT(from),
                     (long long)count, TL_SHAPE_TEXT(asked));
@@ -422,7 +421,7 @@ tl_tensor tl_tensor_reshape(tl_tensor tensor, tl_shape shape)
 
 tl_tensor tl_tensor_broadcast(tl_tensor tensor, tl_shape shape)
 {
-    if (!tensor.storage)
+    if (!tensor.storage || tl_shape_check("broadcast", shape) != TL_OK)
         return empty;
     tl_tensor result = tensor;
     result.shape = shape;

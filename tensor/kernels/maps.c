@@ -1,5 +1,6 @@
 /* exp, tanh and sigmoid as vector code, all three from one core that computes exp(x) - 1 without losing
- * the small end. Within 3 units in the last place, and for tanh and sigmoid 2e-7 absolute. */
+ * the small end. Within 3 units in the last place, and for tanh and sigmoid 2e-7 absolute; where the result
+ * would be denormal, anything from 0 to the smallest normal number may come out. */
 #include "tensor/kernels/vector_internal.h"
 
 typedef struct exponential {
@@ -7,7 +8,7 @@ typedef struct exponential {
     vector excess; /* exp(r) - 1, where x = n ln 2 + r and |r| <= ln(2) / 2 */
 } exponential;
 
-/* For |x| <= 88; NaN stays NaN. */
+/* For |x| <= 88.37; NaN stays NaN. */
 ALWAYS_INLINE exponential split_exponential(vector x)
 {
     /* Adding and taking off 1.5 * 2^23 rounds to the nearest integer. ln 2 is taken off in two parts, the
@@ -47,16 +48,16 @@ ALWAYS_INLINE vector tanh_of(vector x)
 /* 1 / (1 + exp(-x)) */
 ALWAYS_INLINE vector sigmoid_of(vector x)
 {
-    exponential e = split_exponential(hold(-x, -87.0f, 87.0f));
-    return splat(1.0f) / (splat(1.0f) + (e.scale * e.excess + e.scale));
+    exponential e = split_exponential(hold(-x, -87.0f, 88.37f)); /* 2^127.49: past it the scale is no float */
+    return splat(1.0f) / (splat(1.0f) + e.scale * (e.excess + splat(1.0f)));
 }
 
 ALWAYS_INLINE vector exp_of(vector x)
 {
     /* The scale is put on in two halves, since 2^128 alone is not a float, though exp(88.5) is. */
-    vector held = hold(x, -87.33f, 88.72f);
+    vector held = hold(x, -87.336544f, 88.722839f);
     exponential e = split_exponential(held - choose(held > splat(80.0f), splat(8.0f), splat(0.0f)));
-    vector value = e.scale * e.excess + e.scale;
+    vector value = e.scale * (e.excess + splat(1.0f)); /* nothing on the way is denormal */
     value = choose(held > splat(80.0f), value * splat(2980.957987f), value);
     value = choose(x > splat(88.722839f), splat(__builtin_inff()), value);
     return choose(x < splat(-87.336544f), splat(0.0f), value);
