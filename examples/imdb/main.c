@@ -7,7 +7,6 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 static int fail(void)
 {
@@ -15,13 +14,20 @@ static int fail(void)
     return 1;
 }
 
+enum { PATH_SIZE = 4096 };
+
+static tl_status find_reviews(const options *o, char path[PATH_SIZE])
+{
+    static const char *const names[] = {"aclImdb_v1.tar.gz", "aclImdb"};
+    return tl_data_locate(o->data, names, 2, path, PATH_SIZE);
+}
+
 /* The reviews that are there: those of --data, or of the usual places, or generated ones. */
 static tl_imdb *read_reviews(const options *o)
 {
-    static const char *const names[] = {"aclImdb_v1.tar.gz", "aclImdb"};
-    char path[4096];
+    char path[PATH_SIZE];
     uint64_t seed = (uint64_t)o->seed;
-    if (tl_data_locate(o->data, names, 2, path, sizeof path) == TL_OK) {
+    if (find_reviews(o, path) == TL_OK) {
         fprintf(stderr, "Data: %s\n", path);
         return tl_imdb_load(path, .num_words = o->num_words, .pad_to = o->maxlen, .seed = seed);
     }
@@ -121,9 +127,8 @@ static int use_saved(const options *o)
     } else if (o->predict) {
         status = judge_reviews(o, &s);
     } else {
-        char path[4096];
-        static const char *const names[] = {"aclImdb_v1.tar.gz", "aclImdb"};
-        if (tl_data_locate(o->data, names, 2, path, sizeof path) == TL_OK)
+        char path[PATH_SIZE];
+        if (find_reviews(o, path) == TL_OK)
             reviews = tl_imdb_load(path, .pad_to = s.maxlen, .vocabulary = s.vocabulary);
         status = reviews ? report_test(o, &s, reviews) : fail();
     }
