@@ -7,11 +7,17 @@
 #ifndef TL_TENSOR_ERROR_H
 #define TL_TENSOR_ERROR_H
 
+#if defined(__cplusplus)
+#define TL_EXTERN extern "C"
+#else
+#define TL_EXTERN
+#endif
+
 #if defined(__GNUC__)
-#define TL_API                __attribute__((visibility("default")))
+#define TL_API                TL_EXTERN __attribute__((visibility("default")))
 #define TL_PRINTF(text, args) __attribute__((format(printf, text, args)))
 #else
-#define TL_API
+#define TL_API TL_EXTERN
 #define TL_PRINTF(text, args)
 #endif
 
