@@ -675,7 +675,8 @@ static void expect_old_file(void)
 START_TEST(unfit_names_leave_the_old_file)
 {
     tl_tensor a = counting(TL_F32, tl_shape(2));
-    tl_tensor vast = tl_tensor_broadcast(counting(TL_U8, tl_shape(1)), tl_shape(INT64_MAX / 2, 3));
+    tl_tensor vast = counting(TL_U8, tl_shape(1));
+    vast.shape = tl_shape(INT64_MAX / 2, 3);
     tl_error(TL_ERROR_STATE, "why there is none");
     const struct {
         tl_named_tensor tensor;
@@ -777,7 +778,7 @@ START_TEST(a_place_that_takes_no_file_is_named)
     ck_assert_ptr_nonnull(strstr(tl_error_message(), strerror(ENAMETOOLONG)));
     ck_assert_int_eq(tl_safetensors_writable(name), TL_ERROR_IO);
     ck_assert_int_eq(tl_safetensors_write(NULL, NULL, 0, NULL, 0), TL_ERROR_ARGUMENT);
-    expect_error(TL_ERROR_ARGUMENT, "safetensors: no path to write to");
+    expect_error(TL_ERROR_ARGUMENT, "no path to write to");
     ck_assert_int_eq(tl_safetensors_writable(NULL), TL_ERROR_ARGUMENT);
     ck_assert_int_eq(remove("models"), 0);
     expect_old_file();
