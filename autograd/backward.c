@@ -1,6 +1,7 @@
 /* Backward: the record walked from its end, each rule given its gradients and memory for the next ones. */
 #include "autograd/tape_internal.h"
 #include "tensor/compute_internal.h"
+#include "tensor/error_internal.h"
 #include "tensor/memory_internal.h"
 
 #include <string.h>
@@ -188,13 +189,10 @@ static tl_status make_room(tl_tape *tape, int count, call_arrays *few, call_room
 static tl_status prepare_input(const tl_node *node, int i, const tl_op_call *call, call_room *room)
 {
     tl_var *x = node->inputs[i];
-    room->inputs[i] = row_major(call, &x->value);
     room->gradients[i] = nothing;
     room->to[i] = (destination){0};
     room->rows[i] = NULL;
     room->add[i] = false;
-    if (!room->inputs[i])
-        return TL_ERROR_MEMORY;
     if (!node->needed[i])
         return TL_OK;
     if (i == 0 && node->op->row_gradients && x->key) {
@@ -236,6 +234,11 @@ static tl_status backward_node(tl_tape *tape, tl_node *node)
                        .add = room.add,
                        .row_grads = room.rows,
                        .tape = tape};
+    for (int i = 0; i < node->count; i++) { /* all inputs first: full_shape may look at any of them */
+        room.inputs[i] = row_major(&call, &node->inputs[i]->value);
+        if (!room.inputs[i])
+            return TL_ERROR_MEMORY;
+    }
     for (int i = 0; i < node->count; i++)
         if (prepare_input(node, i, &call, &room) != TL_OK)
             return TL_ERROR_MEMORY;
@@ -284,9 +287,8 @@ static void deposit(tl_tape *tape)
     }
 }
 
-static tl_status start_check(const tl_var *x)
+static tl_status check_tape(const tl_tape *tape)
 {
-    const tl_tape *tape = x->tape;
     if (tape->in_backward)
         return tl_error(
             TL_ERROR_STATE,
@@ -297,25 +299,25 @@ static tl_status start_check(const tl_var *x)
     if (!tape->records)
         return tl_error(TL_ERROR_STATE,
                         "backward: the tape does not record gradients (tl_tape_set_recording)");
+    return TL_OK;
+}
+
+static tl_status check_start(const tl_var *x)
+{
+    if (check_tape(x->tape) != TL_OK)
+        return tl_error_status();
     if (!x->needs_gradient)
         return tl_error(TL_ERROR_STATE,
                         "backward: the loss depends on no parameter or variable that needs a gradient");
     return TL_OK;
 }
 
-/* The error that made a loss or a seed missing; an error in any case, even if nobody set one. */
-static tl_status missing(void)
-{
-    return tl_error_status() != TL_OK ? tl_error_status()
-                                      : tl_error(TL_ERROR_ARGUMENT, "backward: there is no loss, or no seed");
-}
-
 tl_status tl_backward_from(tl_var *x, tl_tensor seed)
 {
     if (!x || !seed.storage)
-        return missing();
+        return tl_missing("backward", x ? "seed" : "loss");
     tl_tape *tape = x->tape;
-    if (start_check(x) != TL_OK || tl_materialize(x) != TL_OK)
+    if (check_start(x) != TL_OK || tl_materialize(x) != TL_OK)
         return tl_error_status();
     if (!tl_shape_equal(seed.shape, x->value.shape) || seed.dtype != x->value.dtype)
         return tl_error(TL_ERROR_SHAPE, "backward: seed %s of %s for a value %s of %s",
@@ -334,7 +336,7 @@ tl_status tl_backward_from(tl_var *x, tl_tensor seed)
 tl_status tl_backward(tl_var *loss)
 {
     if (!loss)
-        return missing();
+        return tl_missing("backward", "loss");
     if (tl_tensor_count(loss->value) != 1)
         return tl_error(TL_ERROR_SHAPE,
                         "backward: the loss has shape %s, expected one element: use tl_mean or tl_sum",
@@ -348,6 +350,8 @@ tl_status tl_backward(tl_var *loss)
 
 tl_status tl_backward_all(tl_tape *tape)
 {
+    if (check_tape(tape) != TL_OK)
+        return tl_error_status();
     tl_status status = walk_back(tape);
     if (status == TL_OK && !tape->keeps)
         deposit(tape);

@@ -65,12 +65,13 @@ tl_status tl_row_gradient_add(tl_row_gradient *g, tl_tensor ids, tl_tensor value
 void tl_row_gradient_add_to(const tl_row_gradient *g, tl_tensor dense, int64_t first, int64_t last)
 {
     const tl_kernels *k = tl_kernels_for(g->dtype);
-    size_t row_bytes = (size_t)g->width * tl_dtype_size(g->dtype);
+    const size_t size = tl_dtype_size(g->dtype), row_bytes = (size_t)g->width * size;
     for (int64_t i = 0; i < g->count; i++) {
         int64_t row = g->row[i];
         if (row < first || row >= last)
             continue;
-        char *to = tl_address(dense) + (size_t)row * row_bytes;
-        k->map[TL_MAP_ADD](g->width, to, 1, (const char *)g->values + (size_t)i * row_bytes, 1, to, 1, NULL);
+        char *to = tl_address(dense) + row * dense.strides[0] * (int64_t)size;
+        k->map[TL_MAP_ADD](g->width, to, dense.strides[1], (const char *)g->values + (size_t)i * row_bytes, 1,
+                           to, dense.strides[1], NULL);
     }
 }

@@ -219,24 +219,26 @@ static tl_status add_target(tl_shards *s, const kept_gradient *kept)
     return TL_OK;
 }
 
-/* Part `part` of `parts` of a target: rows of it for row gradients, elements for dense ones. */
+static tl_tensor some_rows(tl_tensor t, int64_t first, int64_t last)
+{
+    return t.shape.rank ? tl_tensor_slice(t, 0, first, last - first) : t;
+}
+
+/* Part `part` of `parts` of a target: whole rows, so that what came by rows and what came dense meet on one
+ * thread, in shard order. */
 static void merge_part(const tl_shards *s, const target *t, int part, int parts)
 {
-    int64_t count = tl_tensor_count(t->gradient),
-            rows = t->gradient.shape.rank ? t->gradient.shape.dims[0] : 1;
-    const int64_t first = count * part / parts, last = count * (part + 1) / parts;
-    const size_t size = tl_dtype_size(t->gradient.dtype);
-    char *to = tl_address(t->gradient) + (size_t)first * size;
-    tl_map_kernel *add = tl_kernels_for(t->gradient.dtype)->map[TL_MAP_ADD];
+    const int64_t rows = t->gradient.shape.rank ? t->gradient.shape.dims[0] : 1;
+    const int64_t first = rows * part / parts, last = rows * (part + 1) / parts;
+    const tl_tensor to = some_rows(t->gradient, first, last);
     for (int64_t i = 0; i < s->count; i++)
         for (const kept_gradient *kept = s->shards[i].first; kept; kept = kept->next) {
             if (kept->key != t->key)
                 continue;
             if (kept->dense.storage)
-                add(last - first, to, 1, tl_address(kept->dense) + (size_t)first * size, 1, to, 1, NULL);
+                tl_compute_store(to, some_rows(kept->dense, first, last), true);
             if (kept->rows)
-                tl_row_gradient_add_to(kept->rows, t->gradient, rows * part / parts,
-                                       rows * (part + 1) / parts);
+                tl_row_gradient_add_to(kept->rows, t->gradient, first, last);
         }
 }
 

@@ -129,6 +129,21 @@ tl_var *tl_input(tl_tape *tape, tl_tensor tensor)
     return x;
 }
 
+/* Copies the value of a leaf with gaps: its gradient will be gapless, and views of the one must be views of
+ * the other. */
+static tl_var *without_gaps(tl_var *leaf)
+{
+    if (!leaf || tl_tensor_is_dense(leaf->value))
+        return leaf;
+    tl_tensor copy = leaf->value;
+    tl_tensor_set_row_major(&copy);
+    if (tl_tape_place(leaf->tape, &copy) != TL_OK)
+        return NULL;
+    tl_tensor_copy(copy, leaf->value);
+    leaf->value = copy;
+    return leaf;
+}
+
 tl_var *tl_variable(tl_tape *tape, tl_tensor tensor)
 {
     if (tensor.storage && !tl_dtype_is_float(tensor.dtype)) {
@@ -140,11 +155,7 @@ tl_var *tl_variable(tl_tape *tape, tl_tensor tensor)
         return NULL;
     x->needs_gradient = tape->records;
     x->retains = true;
-    if (tl_tensor_is_dense(tensor))
-        return x;
-    /* Its gradient will be gapless, and views of the one must be views of the other. */
-    tl_tensor_set_row_major(&x->value);
-    return tl_tape_place(tape, &x->value) == TL_OK && tl_tensor_copy(x->value, tensor) == TL_OK ? x : NULL;
+    return without_gaps(x);
 }
 
 static size_t leaf_slot(const tl_tape *tape, const void *key)
@@ -205,7 +216,7 @@ tl_var *tl_import(tl_tape *tape, tl_var *x)
 {
     if (!tape || !x || tl_materialize(x) != TL_OK)
         return NULL;
-    return tl_tape_leaf(tape, x, true, x->value, x->needs_gradient);
+    return without_gaps(tl_tape_leaf(tape, x, true, x->value, x->needs_gradient));
 }
 
 tl_var *tl_zeros(tl_tape *tape, tl_dtype dtype, tl_shape shape)

@@ -70,7 +70,7 @@ typedef struct tl_early_stopping_options {
     const char *monitor;       /* "val_loss" */
     double min_delta;          /* 0 */
     int patience;              /* 0: at the first epoch that is no better */
-    bool restore_best_weights; /* at the end, however it comes, to those of the best epoch */
+    bool restore_best_weights; /* when training ends, early or not, to those of the best epoch */
 } tl_early_stopping_options;
 TL_API tl_callback *tl_early_stopping_with(const tl_early_stopping_options *options);
 #define tl_early_stopping(...)                                                                               \

@@ -43,12 +43,13 @@ static tl_var *forward(const tl_module *module, tl_var *x)
     return tl_set_mask(y, tl_mask_of(x));
 }
 
-static tl_activation take_activation(tl_module *module)
+static bool take_activation(tl_module *module, tl_activation activation)
 {
     dense *layer = (dense *)module;
-    tl_activation taken = layer->options.activation;
+    if (layer->options.activation != activation)
+        return false;
     layer->options.activation = TL_LINEAR;
-    return taken;
+    return true;
 }
 
 static const tl_module_type type = {.name = "dense",

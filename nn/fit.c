@@ -33,10 +33,10 @@ static tl_status check_options(tl_fit_options *o)
                         o->validation_split);
     for (int i = 0; i < o->callbacks.count; i++)
         if (!o->callbacks.items[i])
-            return tl_error_status();
+            return tl_missing("fit", "callback");
     o->epochs = o->epochs ? o->epochs : 1;
     o->batch_size = o->batch_size ? o->batch_size : STANDARD_BATCH;
-    return tl_dataset_ok(o->data) ? TL_OK : tl_error_status();
+    return tl_dataset_ok(o->data) ? TL_OK : tl_missing("fit", "data");
 }
 
 /* As in Keras: the validation part is the end of the data as they come. */
@@ -202,8 +202,10 @@ tl_history *tl_fit_with(tl_model *model, const tl_fit_options *options)
 
 tl_status tl_evaluate(tl_model *model, tl_dataset data, int64_t batch_size, tl_metrics *metrics)
 {
-    if (tl_model_check("evaluate", model, true, true) != TL_OK || !tl_dataset_ok(data))
+    if (tl_model_check("evaluate", model, true, true) != TL_OK)
         return tl_error_status();
+    if (!tl_dataset_ok(data))
+        return tl_missing("evaluate", "data");
     tl_batch_run run = {.model = model,
                         .data = data,
                         .batch_size = batch_size > 0 ? batch_size : STANDARD_BATCH,

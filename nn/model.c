@@ -70,11 +70,8 @@ void tl_model_free(tl_model *model)
 
 static tl_status adopt_optimizer(tl_model *model, tl_optimizer *optimizer)
 {
-    model->optimizer = optimizer ? optimizer : tl_rmsprop();
-    if (!model->optimizer)
-        return tl_error_status();
-    return model->built ? tl_optimizer_add(model->optimizer, model->parameters, model->parameter_count)
-                        : TL_OK;
+    model->optimizer = optimizer;
+    return model->built ? tl_optimizer_add(optimizer, model->parameters, model->parameter_count) : TL_OK;
 }
 
 /* Lets the loss have the last layer's activation where the two belong together. */
@@ -82,11 +79,11 @@ static void fuse_activation(tl_model *model)
 {
     tl_module *last = model->layers[model->layer_count - 1];
     tl_activation wanted = tl_loss_activation(model->loss);
-    if (model->from_logits || wanted == TL_LINEAR || !last->type->take_activation)
+    if (model->from_logits || wanted == TL_LINEAR || !last->type->take_activation ||
+        !last->type->take_activation(last, wanted))
         return;
-    tl_activation taken = last->type->take_activation(last);
-    model->activation = taken;
-    model->from_logits = taken == wanted;
+    model->activation = wanted;
+    model->from_logits = true;
 }
 
 tl_status tl_compile_with(tl_model *model, const tl_compile_options *options)
@@ -95,11 +92,14 @@ tl_status tl_compile_with(tl_model *model, const tl_compile_options *options)
     tl_options_read(&o, sizeof o, options);
     if (!model) {
         tl_optimizer_free(o.optimizer);
-        return tl_error_status();
+        return tl_missing("compile", "model");
     }
     tl_status status = TL_OK;
     if (model->compiled)
         status = tl_error(TL_ERROR_STATE, "compile: the model is compiled already");
+    else if (!o.optimizer)
+        status =
+            tl_missing("compile", "optimizer"); /* one that could not be made is not replaced by another */
     else if (!tl_loss_name(o.loss))
         status = tl_error(TL_ERROR_ARGUMENT, "compile: loss %d is not one, such as TL_BINARY_CROSSENTROPY",
                           (int)o.loss);
@@ -139,7 +139,7 @@ static tl_status collect_parameters(tl_model *model)
 tl_status tl_build(tl_model *model, tl_shape input, tl_dtype dtype, uint64_t seed)
 {
     if (!model)
-        return tl_error_status();
+        return tl_missing("build", "model");
     if (model->built)
         return tl_error(TL_ERROR_STATE, "build: the model is built already");
     if (!tl_dtype_is_float(dtype))
@@ -163,7 +163,7 @@ tl_status tl_build(tl_model *model, tl_shape input, tl_dtype dtype, uint64_t see
 tl_status tl_model_check(const char *what, const tl_model *model, bool compiled, bool built)
 {
     if (!model)
-        return tl_error_status();
+        return tl_missing(what, "model");
     if (model->failure)
         return tl_error(model->failure_status, "%s: the model failed to compile: %s", what, model->failure);
     if (compiled && !model->compiled)

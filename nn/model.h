@@ -36,7 +36,7 @@ TL_API void tl_model_free(tl_model *model);
 
 typedef struct tl_compile_options {
     size_t size;
-    tl_optimizer *optimizer; /* NULL: tl_rmsprop(). Belongs to the model, even when this fails */
+    tl_optimizer *optimizer; /* must be given; belongs to the model, even when this fails */
     tl_loss loss;
     bool from_logits; /* predictions are logits: there is no final sigmoid or softmax */
 } tl_compile_options;

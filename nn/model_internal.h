@@ -3,6 +3,7 @@
 #define TL_NN_MODEL_INTERNAL_H
 
 #include "nn/model.h"
+#include "tensor/error_internal.h"
 
 struct tl_model {
     tl_module **layers;

@@ -46,8 +46,9 @@ typedef struct tl_module_type {
      * outputs are no such rows. A failure leaves the error and sets *failed. */
     tl_var *(*prepare)(tl_module *module, const tl_step *step, tl_var *table, bool *failed);
 
-    /* Gives up the final activation, so that a loss can take it over; TL_LINEAR if there is none. */
-    tl_activation (*take_activation)(tl_module *module);
+    /* Gives up the final activation if it is this one, so that a loss can take it over; false if it is not.
+     * NULL as a function: there is none. */
+    bool (*take_activation)(tl_module *module, tl_activation activation);
 
     /* Frees what the module has besides parameters. */
     void (*free)(tl_module *module);

@@ -1,5 +1,6 @@
 #include "optim/optimizer.h"
 #include "tensor/compute_internal.h"
+#include "tensor/error_internal.h"
 #include "tensor/memory_internal.h"
 #include "tensor/options_internal.h"
 #include "tensor/tensor_internal.h"
@@ -164,10 +165,11 @@ tl_optimizer *tl_optimizer_by_name(const char *name, double learning_rate)
         tl_optimizer *(*make)(double rate);
     } known[] = {
         {"sgd", make_sgd}, {"rmsprop", make_rmsprop}, {"adam", make_adam}, {"adagrad", make_adagrad}};
-    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+    for (size_t i = 0; name && i < sizeof known / sizeof known[0]; i++)
         if (strcmp(known[i].name, name) == 0)
             return known[i].make(learning_rate);
-    tl_error(TL_ERROR_ARGUMENT, "optimizer '%s' is not known, expected sgd, rmsprop, adam or adagrad", name);
+    tl_error(TL_ERROR_ARGUMENT, "optimizer '%s' is not known, expected sgd, rmsprop, adam or adagrad",
+             name ? name : "(NULL)");
     return NULL;
 }
 
@@ -201,7 +203,7 @@ static tl_status fill_slot(const update_rule *rule, slot *s, tl_parameter *param
 tl_status tl_optimizer_add(tl_optimizer *optimizer, tl_parameter *const parameters[], int count)
 {
     if (!optimizer)
-        return tl_error_status();
+        return tl_missing("optimizer_add", "optimizer");
     int total = optimizer->count + count;
     slot *slots = tl_allocate((size_t)total * sizeof *slots);
     if (!slots)
@@ -276,7 +278,7 @@ static void *state_data(tl_tensor state)
 tl_status tl_optimizer_step(tl_optimizer *optimizer)
 {
     if (!optimizer)
-        return tl_error_status();
+        return tl_missing("optimizer_step", "optimizer");
     unsigned mode = tl_flush_begin();
     clip_gradients(optimizer);
     tl_flush_end(mode);

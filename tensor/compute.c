@@ -100,6 +100,47 @@ void tl_compute_max(tl_tensor out, tl_tensor a)
     reduce(max_run, out, a);
 }
 
+#if defined(__SSE__)
+static const unsigned flushing = 0x8000 | 0x0040; /* results to zero, operands as zero */
+
+static unsigned change_mode(unsigned mode)
+{
+    unsigned control = _mm_getcsr(), old = control & flushing;
+    if (old != mode)
+        _mm_setcsr((control & ~flushing) | mode);
+    return old;
+}
+#elif defined(__aarch64__)
+static const unsigned flushing = 1u << 24;
+
+static unsigned change_mode(unsigned mode)
+{
+    uint64_t control;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(control));
+    unsigned old = (unsigned)control & flushing;
+    if (old != mode)
+        __asm__ volatile("msr fpcr, %0" : : "r"((control & ~(uint64_t)flushing) | mode));
+    return old;
+}
+#else
+static const unsigned flushing = 0;
+
+static unsigned change_mode(unsigned mode)
+{
+    return mode;
+}
+#endif
+
+unsigned tl_flush_begin(void)
+{
+    return change_mode(flushing);
+}
+
+void tl_flush_end(unsigned mode)
+{
+    change_mode(mode);
+}
+
 /* Multiply-adds below which a second thread costs more than it gives. */
 static const int64_t worth_threads = 1 << 20;
 
@@ -121,9 +162,10 @@ void tl_compute_product(tl_dtype dtype, const tl_product *product)
         k->product(product);
         return;
     }
+    const unsigned mode = change_mode(0); /* which threads that OpenMP starts here inherit for good */
 #pragma omp parallel num_threads(tl_threads())
     {
-        unsigned mode = dtype == TL_F32 ? tl_flush_begin() : 0;
+        const unsigned own = change_mode(mode);
 #pragma omp for schedule(static)
         for (int64_t first = 0; first < product->m; first += ROWS) {
             tl_product part = *product;
@@ -134,9 +176,9 @@ void tl_compute_product(tl_dtype dtype, const tl_product *product)
             part.mask = product->mask ? product->mask + first * product->mask_stride : NULL;
             k->product(&part);
         }
-        if (dtype == TL_F32)
-            tl_flush_end(mode);
+        change_mode(own);
     }
+    change_mode(mode);
 }
 
 void tl_compute_outer(tl_dtype dtype, const tl_outer *outer)
@@ -147,9 +189,10 @@ void tl_compute_outer(tl_dtype dtype, const tl_outer *outer)
         k->outer(outer);
         return;
     }
+    const unsigned mode = change_mode(0); /* which threads that OpenMP starts here inherit for good */
 #pragma omp parallel num_threads(tl_threads())
     {
-        unsigned mode = dtype == TL_F32 ? tl_flush_begin() : 0;
+        const unsigned own = change_mode(mode);
 #pragma omp for schedule(static)
         for (int64_t first = 0; first < outer->k; first += ROWS) {
             tl_outer part = *outer;
@@ -158,9 +201,9 @@ void tl_compute_outer(tl_dtype dtype, const tl_outer *outer)
             part.out = advance(outer->out, first * outer->out_row, dtype);
             k->outer(&part);
         }
-        if (dtype == TL_F32)
-            tl_flush_end(mode);
+        change_mode(own);
     }
+    change_mode(mode);
 }
 
 void tl_compute_update(tl_dtype dtype, tl_update update, int64_t n, const double *p, const void *g, void *w,
@@ -168,56 +211,21 @@ void tl_compute_update(tl_dtype dtype, tl_update update, int64_t n, const double
 {
     tl_update_kernel *kernel = tl_kernels_for(dtype)->update[update];
     enum { PIECE = 1 << 14 };
-    const bool spread = parallel_pays(n * 16); /* an update of one element costs about that many */
-#pragma omp parallel num_threads(spread ? tl_threads() : 1)
+    const unsigned mode = change_mode(dtype == TL_F32 ? flushing : 0);
+    if (!parallel_pays(n * 16)) { /* an update of one element costs about that many */
+        kernel(n, p, g, w, s0, s1);
+        change_mode(mode);
+        return;
+    }
+    change_mode(0);
+#pragma omp parallel num_threads(tl_threads())
     {
-        unsigned mode = dtype == TL_F32 ? tl_flush_begin() : 0;
+        const unsigned own = change_mode(dtype == TL_F32 ? flushing : mode);
 #pragma omp for schedule(static)
         for (int64_t first = 0; first < n; first += PIECE)
             kernel(n - first < PIECE ? n - first : PIECE, p, advance(g, first, dtype),
                    advance(w, first, dtype), advance(s0, first, dtype), advance(s1, first, dtype));
-        if (dtype == TL_F32)
-            tl_flush_end(mode);
+        change_mode(own);
     }
+    change_mode(mode);
 }
-
-#if defined(__SSE__)
-enum { FLUSH_BITS = 0x8000 | 0x0040 }; /* results to zero, operands as zero */
-
-unsigned tl_flush_begin(void)
-{
-    unsigned mode = _mm_getcsr();
-    if ((mode & FLUSH_BITS) != FLUSH_BITS)
-        _mm_setcsr(mode | FLUSH_BITS);
-    return mode & FLUSH_BITS;
-}
-
-void tl_flush_end(unsigned mode)
-{
-    if (mode != FLUSH_BITS)
-        _mm_setcsr((_mm_getcsr() & ~(unsigned)FLUSH_BITS) | mode);
-}
-#elif defined(__aarch64__)
-unsigned tl_flush_begin(void)
-{
-    uint64_t mode;
-    __asm__ volatile("mrs %0, fpcr" : "=r"(mode));
-    __asm__ volatile("msr fpcr, %0" : : "r"(mode | (uint64_t)1 << 24));
-    return (unsigned)mode;
-}
-
-void tl_flush_end(unsigned mode)
-{
-    __asm__ volatile("msr fpcr, %0" : : "r"((uint64_t)mode));
-}
-#else
-unsigned tl_flush_begin(void)
-{
-    return 0;
-}
-
-void tl_flush_end(unsigned mode)
-{
-    (void)mode;
-}
-#endif

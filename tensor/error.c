@@ -1,4 +1,4 @@
-#include "tensor/error.h"
+#include "tensor/error_internal.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -29,4 +29,9 @@ tl_status tl_error(tl_status status, const char *format, ...)
     memcpy(message, text, sizeof text);
     last = status;
     return status;
+}
+
+tl_status tl_missing(const char *what, const char *thing)
+{
+    return last != TL_OK ? last : tl_error(TL_ERROR_ARGUMENT, "%s: no %s", what, thing);
 }

@@ -94,7 +94,7 @@ tl_tensor tl_tensor_new(tl_dtype dtype, tl_shape shape)
 tl_tensor tl_tensor_of(tl_dtype dtype, tl_shape shape, const void *values)
 {
     tl_tensor tensor = tl_tensor_new(dtype, shape);
-    if (tensor.storage && tensor.storage->bytes)
+    if (tensor.storage && values)
         memcpy(tensor.storage->data, values, tensor.storage->bytes);
     return tensor;
 }

@@ -35,7 +35,8 @@ typedef struct tl_tensor {
 /* A new tensor of zeros, row-major. The caller frees it with tl_tensor_free. */
 TL_API tl_tensor tl_tensor_new(tl_dtype dtype, tl_shape shape);
 
-/* A new tensor with a copy of `values`, row-major, tl_shape_count(shape) of them. The caller frees it. */
+/* A new tensor with a copy of `values`, row-major, tl_shape_count(shape) of them; NULL stands for zeros. The
+ * caller frees it. */
 TL_API tl_tensor tl_tensor_of(tl_dtype dtype, tl_shape shape, const void *values);
 
 /* Frees the storage and makes *tensor empty. NULL and empty tensors are fine. Only for what

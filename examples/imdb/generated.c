@@ -16,19 +16,12 @@ static const char *const things[] = {"the story",    "the acting",      "the mus
                                      "this movie",   "the first half",  "the comedy"};
 static const char *const verbs[] = {"was", "is", "seemed", "felt", "looked"};
 static const char *const amounts[] = {"", "", "really", "very", "quite", "so", "rather", "truly"};
-static const char *const openings[] = {"",
-                                       "",
-                                       "i saw it last week with some friends",
-                                       "we rented this one on a rainy evening",
-                                       "it opened in town on friday",
+static const char *const openings[] = {"i saw it last week with some friends",
+                                       "we rented this one on a rainy evening", "it opened in town on friday",
                                        "the director made two films before this one",
                                        "my sister took me to see it"};
-static const char *const endings[] = {"",
-                                      "",
-                                      "that is all there is to say",
-                                      "it runs for two hours",
-                                      "we talked about it on the way home",
-                                      "it was filmed in canada"};
+static const char *const endings[] = {"that is all there is to say", "it runs for two hours",
+                                      "we talked about it on the way home", "it was filmed in canada"};
 
 #define COUNT(array)   ((int64_t)(sizeof(array) / sizeof((array)[0])))
 #define PICK(d, array) (array)[draw(d, COUNT(array))]
@@ -70,7 +63,8 @@ static void write_review(draft *d, bool positive)
 {
     enum { PLAIN, BUT, ALTHOUGH_FIRST, ALTHOUGH_LAST, FORMS };
     int64_t form = draw(d, FORMS);
-    add(d, PICK(d, openings));
+    if (draw(d, 3) == 0)
+        add(d, PICK(d, openings));
     if (form == ALTHOUGH_FIRST)
         add(d, "although");
     add_clause(d, form == BUT || form == ALTHOUGH_FIRST ? !positive : positive);
@@ -80,7 +74,8 @@ static void write_review(draft *d, bool positive)
         add(d, "although");
     if (form != PLAIN)
         add_clause(d, form == ALTHOUGH_LAST ? !positive : positive);
-    add(d, PICK(d, endings));
+    if (draw(d, 3) == 0)
+        add(d, PICK(d, endings));
 }
 
 tl_imdb *generate_reviews(int64_t num_words, int64_t pad_to, uint64_t seed)

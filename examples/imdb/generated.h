@@ -7,7 +7,7 @@
 
 #include <tapeloop.h>
 
-enum { GENERATED_TRAIN = 20000, GENERATED_TEST = 5000 };
+enum { GENERATED_TRAIN = 40000, GENERATED_TEST = 5000 };
 
 /* The reviews as a data set; options as for tl_imdb_load. NULL with the error set. The caller frees it. */
 tl_imdb *generate_reviews(int64_t num_words, int64_t pad_to, uint64_t seed);

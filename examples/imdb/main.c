@@ -7,17 +7,26 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 
 static int fail(void)
 {
+    fflush(stdout); /* what was printed came before the mistake */
     fprintf(stderr, "imdb: %s\n", tl_error_message());
     return 1;
 }
 
 enum { PATH_SIZE = 4096 };
 
+/* --data may also name the archive itself. */
 static tl_status find_reviews(const options *o, char path[PATH_SIZE])
 {
+    struct stat status;
+    if (o->data && stat(o->data, &status) == 0 && S_ISREG(status.st_mode)) {
+        snprintf(path, PATH_SIZE, "%s", o->data);
+        return TL_OK;
+    }
     static const char *const names[] = {"aclImdb_v1.tar.gz", "aclImdb"};
     return tl_data_locate(o->data, names, 2, path, PATH_SIZE);
 }
@@ -39,10 +48,12 @@ static tl_imdb *read_reviews(const options *o)
     return generate_reviews(o->num_words, o->maxlen_given ? o->maxlen : 0, seed);
 }
 
-/* Finds out before training, not after it, whether the results can be written. */
-static bool can_write_results(const options *o)
+/* Finds out before training, not after it, whether what follows will work. */
+static tl_status check_plans(const options *o)
 {
-    return !o->save || tl_safetensors_writable(o->save) == TL_OK;
+    if (o->save && tl_safetensors_writable(o->save) != TL_OK)
+        return tl_error_status();
+    return o->text ? check_review(o->text, "the review") : TL_OK;
 }
 
 static tl_history *train(const options *o, tl_model *model, tl_dataset data)
@@ -83,7 +94,17 @@ static int report_test(const options *o, const sentiment *s, const tl_imdb *revi
     if (tl_evaluate(s->model, tl_imdb_test(reviews), o->batch_size, &test) != TL_OK)
         return fail();
     printf("test_loss: %.4f test_accuracy: %.4f\n", test.loss, test.accuracy);
-    return fflush(stdout) == 0 ? 0 : 1;
+    return 0;
+}
+
+/* How many bytes of a text to show: no more than fit a line, and no part of a character. */
+static int shown(const char *text)
+{
+    enum { MOST = 60 };
+    int count = (int)strnlen(text, MOST);
+    while (count > 0 && ((unsigned char)text[count] & 0xC0) == 0x80)
+        count--;
+    return count;
 }
 
 static int judge_one(const sentiment *s, const char *text, const char *name)
@@ -91,24 +112,37 @@ static int judge_one(const sentiment *s, const char *text, const char *name)
     double probability;
     if (judge(s, text, name, &probability) != TL_OK)
         return fail();
-    printf("%s %.9f %.60s\n", probability > 0.5 ? "positive" : "negative", probability, text);
+    printf("%s %.9f %.*s\n", probability > 0.5 ? "positive" : "negative", probability, shown(text), text);
     return 0;
+}
+
+/* `length` bytes that were read as a line; a zero byte would hide the rest of them. */
+static int judge_line(const sentiment *s, char *line, size_t length, long number)
+{
+    char name[48];
+    snprintf(name, sizeof name, "the review on line %ld", number);
+    if (line[length - 1] == '\n')
+        line[--length] = '\0';
+    if (strlen(line) == length)
+        return judge_one(s, line, name);
+    tl_error(TL_ERROR_FORMAT, "%s has a zero byte, expected text", name);
+    return fail();
 }
 
 /* One review a line; the first that cannot be judged ends it. */
 static int judge_lines(const sentiment *s, FILE *from)
 {
-    char *line = NULL, name[48];
+    char *line = NULL;
     size_t size = 0;
     ssize_t length;
     int status = 0;
-    for (long number = 1; status == 0 && (length = getline(&line, &size, from)) >= 0; number++) {
-        if (length > 0 && line[length - 1] == '\n')
-            line[length - 1] = '\0';
-        snprintf(name, sizeof name, "the review on line %ld", number);
-        status = judge_one(s, line, name);
-    }
+    for (long number = 1; status == 0 && (length = getline(&line, &size, from)) > 0; number++)
+        status = judge_line(s, line, (size_t)length, number);
     free(line);
+    if (status == 0 && ferror(from)) {
+        tl_error(TL_ERROR_IO, "standard input cannot be read");
+        status = fail();
+    }
     return status;
 }
 
@@ -140,7 +174,7 @@ static int use_saved(const options *o)
 static int train_new(const options *o)
 {
     sentiment s = {0};
-    if (!can_write_results(o))
+    if (check_plans(o) != TL_OK)
         return fail();
     tl_imdb *reviews = read_reviews(o);
     int status = reviews ? train_and_test(o, &s, reviews) : fail();
@@ -155,6 +189,16 @@ static int train_new(const options *o)
     return status;
 }
 
+/* The status of a run that has come to its end; output that was lost makes it a failure. */
+static int finish(int status)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return status;
+    if (status == 0)
+        fprintf(stderr, "imdb: standard output cannot be written\n");
+    return status ? status : 1;
+}
+
 int main(int argc, const char **argv)
 {
     options o;
@@ -166,5 +210,5 @@ int main(int argc, const char **argv)
             status = o.load ? use_saved(&o) : train_new(&o);
     }
     free_options(&o);
-    return status;
+    return finish(status);
 }

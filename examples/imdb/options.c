@@ -1,5 +1,7 @@
 #include "options.h"
+#include "saved.h"
 
+#include <limits.h>
 #include <popt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,39 +12,41 @@ static const char *find_mistake(const options *o, char text[160])
 {
     const struct {
         const char *name;
-        long long value, least;
+        long long value, least, most;
     } numbers[] = {
-        {"epochs", o->epochs, 1},       {"batch-size", o->batch_size, 1}, {"maxlen", o->maxlen, 1},
-        {"num-words", o->num_words, 5}, {"units", o->units, 1},           {"seed", o->seed, 0},
-        {"threads", o->threads, 0},
+        {"epochs", o->epochs, 1, INT_MAX},     {"batch-size", o->batch_size, 1, INT_MAX},
+        {"maxlen", o->maxlen, 1, MOST_MAXLEN}, {"num-words", o->num_words, 5, 1 << 20},
+        {"units", o->units, 1, MOST_UNITS},    {"seed", o->seed, 0, LLONG_MAX},
+        {"threads", o->threads, 0, 1024},
     };
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
-        if (numbers[i].value < numbers[i].least) {
-            snprintf(text, 160, "--%s %lld: expected at least %lld", numbers[i].name, numbers[i].value,
-                     numbers[i].least);
+        if (numbers[i].value < numbers[i].least || numbers[i].value > numbers[i].most) {
+            snprintf(text, 160, "--%s %lld: expected %lld to %lld", numbers[i].name, numbers[i].value,
+                     numbers[i].least, numbers[i].most);
             return text;
         }
-    if (!(o->learning_rate >= 0 && o->learning_rate < 1e30)) {
-        snprintf(text, 160, "--lr %g: expected a number above 0", o->learning_rate);
+    if (o->lr_given && !(o->learning_rate > 0 && o->learning_rate < 1e30)) {
+        snprintf(text, 160, "--lr %g: expected a number above 0 and below 1e30", o->learning_rate);
         return text;
     }
     if (!(o->validation_split > 0 && o->validation_split < 1)) {
         snprintf(text, 160, "--validation-split %g: expected a number between 0 and 1", o->validation_split);
         return text;
     }
+    if (o->load && (o->save || o->log))
+        return "--load uses a saved model: there is nothing to --save or to --log";
     return NULL;
 }
 
-static int complain(poptContext context, const char *what, const char *why)
+static int complain(const char *what, const char *why)
 {
-    fprintf(stderr, "imdb: %s%s%s\n", what, why ? ": " : "", why ? why : "");
-    poptPrintUsage(context, stderr, 0);
+    fprintf(stderr, "imdb: %s%s%s; see imdb --help\n", what, why ? ": " : "", why ? why : "");
     return USAGE;
 }
 
 int read_options(options *o, int argc, const char **argv)
 {
-    enum { MAXLEN = 1 };
+    enum { MAXLEN = 1, LR };
     *o = (options){.epochs = 10,
                    .batch_size = 128,
                    .maxlen = 500,
@@ -62,7 +66,7 @@ int read_options(options *o, int argc, const char **argv)
         {"units", 0, POPT_ARG_INT | POPT_ARGFLAG_SHOW_DEFAULT, &o->units, 0, "units of the SimpleRNN", "N"},
         {"optimizer", 0, POPT_ARG_STRING, &o->optimizer, 0, "sgd, rmsprop (the default), adam or adagrad",
          "NAME"},
-        {"lr", 0, POPT_ARG_DOUBLE, &o->learning_rate, 0, "learning rate (default: the optimizer's)", "X"},
+        {"lr", 0, POPT_ARG_DOUBLE, &o->learning_rate, LR, "learning rate (default: the optimizer's)", "X"},
         {"validation-split", 0, POPT_ARG_DOUBLE | POPT_ARGFLAG_SHOW_DEFAULT, &o->validation_split, 0,
          "share of the training reviews to validate on", "X"},
         {"seed", 0, POPT_ARG_LONGLONG | POPT_ARGFLAG_SHOW_DEFAULT, &o->seed, 0, "of all that is random", "N"},
@@ -84,18 +88,20 @@ int read_options(options *o, int argc, const char **argv)
                            "Trains Embedding -> SimpleRNN -> Dense to tell good movie reviews from bad.\n");
     int code, status = GO_ON;
     char text[160];
-    while ((code = poptGetNextOpt(context)) > 0)
+    while ((code = poptGetNextOpt(context)) > 0) {
         o->maxlen_given |= code == MAXLEN;
+        o->lr_given |= code == LR;
+    }
     o->predict = predict != 0;
-    const char *rest = poptGetArg(context);
+    const char *rest = poptGetArg(context), *mistake = find_mistake(o, text);
     if (code < -1)
-        status = complain(context, poptBadOption(context, 0), poptStrerror(code));
+        status = complain(poptBadOption(context, 0), poptStrerror(code));
     else if (rest && !o->predict)
-        status = complain(context, rest, "unexpected; a TEXT goes with --predict");
+        status = complain(rest, "unexpected; a TEXT goes with --predict");
     else if (rest && poptPeekArg(context))
-        status = complain(context, poptPeekArg(context), "unexpected; put the TEXT in quotes");
-    else if (find_mistake(o, text))
-        status = complain(context, text, NULL);
+        status = complain(poptPeekArg(context), "unexpected; put the TEXT in quotes");
+    else if (mistake)
+        status = complain(mistake, NULL);
     else if (!o->optimizer && !(o->optimizer = strdup("rmsprop")))
         status = 1;
     else if (rest && !(o->text = strdup(rest)))

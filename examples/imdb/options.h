@@ -13,7 +13,7 @@ typedef struct options {
     long long seed;
     int threads; /* 0: as many as there are cores */
     char *log, *save, *load;
-    bool maxlen_given;
+    bool maxlen_given, lr_given;
     bool predict;
     char *text; /* NULL: standard input */
 } options;

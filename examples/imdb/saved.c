@@ -54,12 +54,11 @@ static tl_status not_ours(const char *path)
 
 static tl_status read_config(sentiment *s, const char *text, const char *path)
 {
-    enum { MOST = 1 << 20 }; /* of length and units: more is not a model but a damaged file */
     json_int_t maxlen = 0, units = 0;
     json_t *config = text ? json_loads(text, 0, NULL) : NULL;
     int read = config ? json_unpack(config, "{s:I, s:I}", "maxlen", &maxlen, "units", &units) : -1;
     json_decref(config);
-    if (read != 0 || maxlen < 1 || units < 1 || maxlen > MOST || units > MOST)
+    if (read != 0 || maxlen < 1 || units < 1 || maxlen > MOST_MAXLEN || units > MOST_UNITS)
         return not_ours(path);
     s->maxlen = maxlen;
     s->units = units;
@@ -92,11 +91,13 @@ tl_status load_sentiment(sentiment *s, const char *path)
     if (status == TL_OK)
         status = read_vocabulary(s, tl_safetensors_metadata(file, vocabulary_key), path);
     if (status == TL_OK) {
-        s->model = new_network(tl_vocabulary_limit(s->vocabulary), s->maxlen, s->units, NULL, 0);
+        s->model = new_network(tl_vocabulary_limit(s->vocabulary), s->maxlen, s->units, tl_rmsprop(), 0);
         status = s->model ? tl_load_weights_from(s->model, file) : tl_error_status();
     }
     tl_safetensors_free(file);
-    return status == TL_OK ? TL_OK : tl_error(status, "%s: %s", path, tl_error_message());
+    if (status != TL_OK && strncmp(tl_error_message(), path, strlen(path)) != 0)
+        return tl_error(status, "%s: %s", path, tl_error_message());
+    return status;
 }
 
 void free_sentiment(sentiment *s)
@@ -105,13 +106,19 @@ void free_sentiment(sentiment *s)
     tl_vocabulary_free(s->own_vocabulary);
 }
 
+tl_status check_review(const char *text, const char *name)
+{
+    int64_t bad = tl_utf8_check(text, strlen(text));
+    if (bad >= 0)
+        return tl_error(TL_ERROR_FORMAT, "%s is not UTF-8 at byte %lld", name, (long long)bad);
+    return tl_text_is_blank(text) ? tl_error(TL_ERROR_ARGUMENT, "%s is empty", name) : TL_OK;
+}
+
 tl_status judge(const sentiment *s, const char *text, const char *name, double *probability)
 {
-    if (tl_text_is_blank(text))
-        return tl_error(TL_ERROR_ARGUMENT, "%s is empty", name);
+    if (check_review(text, name) != TL_OK)
+        return tl_error_status();
     int64_t length = tl_vocabulary_encode(s->vocabulary, text, NULL, 0);
-    if (length < 0)
-        return tl_error(TL_ERROR_FORMAT, "%s: %s", name, tl_error_message());
     int32_t *ids = malloc((size_t)length * sizeof *ids);
     if (!ids)
         return tl_error(TL_ERROR_MEMORY, "out of memory for %s", name);

@@ -4,7 +4,11 @@
 
 #include <tapeloop.h>
 
-enum { EMBEDDING = 32 };
+enum {
+    EMBEDDING = 32,
+    MOST_MAXLEN = 1 << 20, /* more than that is not a model but a mistake, or a damaged file */
+    MOST_UNITS = 4096
+};
 
 typedef struct sentiment {
     tl_model *model;
@@ -23,7 +27,10 @@ tl_status save_sentiment(const sentiment *s, const char *path);
 tl_status load_sentiment(sentiment *s, const char *path);
 void free_sentiment(sentiment *s);
 
-/* The probability that a review is positive. `name` is what messages call it. */
+/* An error if a text is no review: without words, or not UTF-8. `name` is what messages call it. */
+tl_status check_review(const char *text, const char *name);
+
+/* The probability that a review is positive. */
 tl_status judge(const sentiment *s, const char *text, const char *name, double *probability);
 
 #endif

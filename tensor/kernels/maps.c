@@ -15,17 +15,17 @@ ALWAYS_INLINE exponential split_exponential(vector x)
      * first with so few bits that n times it is exact (Cody and Waite). The polynomial is the Taylor
      * series to degree 7, whose error is below 6e-9 of the result. */
     const vector magic = splat(12582912.0f);
-    vector shifted = x * splat(1.44269504f) + magic;
+    vector shifted = multiply_add(x, splat(1.44269504f), magic);
     vector n = shifted - magic;
-    vector r = x - n * splat(0.693359375f);
-    r = r + n * splat(2.12194440e-4f);
-    vector p = splat(1.0f / 5040) * r + splat(1.0f / 720);
-    p = p * r + splat(1.0f / 120);
-    p = p * r + splat(1.0f / 24);
-    p = p * r + splat(1.0f / 6);
-    p = p * r + splat(0.5f);
+    vector r = multiply_add(n, splat(-0.693359375f), x);
+    r = multiply_add(n, splat(2.12194440e-4f), r);
+    vector p = multiply_add(splat(1.0f / 5040), r, splat(1.0f / 720));
+    p = multiply_add(p, r, splat(1.0f / 120));
+    p = multiply_add(p, r, splat(1.0f / 24));
+    p = multiply_add(p, r, splat(1.0f / 6));
+    p = multiply_add(p, r, splat(0.5f));
     exponential result;
-    result.excess = p * (r * r) + r;
+    result.excess = multiply_add(p, r * r, r);
     integers power = (integers)shifted - (integers)magic; /* the low bits of `shifted` hold n */
     result.scale = (vector)((power + 127) << 23);
     return result;
@@ -41,7 +41,7 @@ ALWAYS_INLINE vector hold(vector x, float low, float high)
 ALWAYS_INLINE vector tanh_of(vector x)
 {
     exponential e = split_exponential(hold(x, -9.1f, 9.1f) * splat(2.0f));
-    vector numerator = e.scale * e.excess + (e.scale - splat(1.0f));
+    vector numerator = multiply_add(e.scale, e.excess, e.scale - splat(1.0f));
     return numerator / (numerator + splat(2.0f));
 }
 
@@ -49,7 +49,7 @@ ALWAYS_INLINE vector tanh_of(vector x)
 ALWAYS_INLINE vector sigmoid_of(vector x)
 {
     exponential e = split_exponential(hold(-x, -87.0f, 88.37f)); /* 2^127.49: past it the scale is no float */
-    return splat(1.0f) / (splat(1.0f) + e.scale * (e.excess + splat(1.0f)));
+    return splat(1.0f) / multiply_add(e.scale, e.excess + splat(1.0f), splat(1.0f));
 }
 
 ALWAYS_INLINE vector exp_of(vector x)

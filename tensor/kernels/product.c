@@ -89,7 +89,7 @@ ALWAYS_INLINE void compute_tile(const int mr, const int nr, const bool packed, c
             UNROLL for (int i = 0; i < mr; i++)
             {
                 vector left = splat(a[i * a_row]);
-                UNROLL for (int j = 0; j < nr; j++) sum[i][j] += left * right[j];
+                UNROLL for (int j = 0; j < nr; j++) sum[i][j] = multiply_add(left, right[j], sum[i][j]);
             }
         }
     else
@@ -99,7 +99,7 @@ ALWAYS_INLINE void compute_tile(const int mr, const int nr, const bool packed, c
             UNROLL for (int i = 0; i < mr; i++)
             {
                 vector left = splat(a[i * a_row]);
-                UNROLL for (int j = 0; j < nr; j++) sum[i][j] += left * right[j];
+                UNROLL for (int j = 0; j < nr; j++) sum[i][j] = multiply_add(left, right[j], sum[i][j]);
             }
         }
 
@@ -145,7 +145,8 @@ static void run_tiles(tile_function *const tiles[], int64_t rows, tile *t)
         tiles[height](t);
         done += height;
         t->a += height * t->a_row;
-        t->c += t->c ? height * t->c_row : 0;
+        if (t->c)
+            t->c += height * t->c_row;
         t->out += height * t->out_row;
     }
 }

@@ -9,11 +9,13 @@
 
 #if defined(__AVX512F__) || defined(__AVX2__)
 #include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
 #endif
 
 #if defined(__AVX512F__)
 #define VECTOR_BYTES 64
-#elif defined(__AVX2__)
+#elif defined(__AVX2__) && defined(__FMA__)
 #define VECTOR_BYTES 32
 #else
 #define VECTOR_BYTES 16
@@ -73,6 +75,21 @@ ALWAYS_INLINE void store_part(float *to, vector v, int64_t count)
 ALWAYS_INLINE vector choose(integers mask, vector a, vector b)
 {
     return (vector)((mask & (integers)a) | (~mask & (integers)b));
+}
+
+/* a b + c, rounded once where the instruction set can. Not left to the compiler, which may contract one tile
+ * of a product and not another: then results would depend on how rows are cut. */
+ALWAYS_INLINE vector multiply_add(vector a, vector b, vector c)
+{
+#if defined(__AVX512F__)
+    return (vector)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
+#elif defined(__AVX2__) && defined(__FMA__)
+    return (vector)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+#elif defined(__aarch64__)
+    return (vector)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b);
+#else
+    return a * b + c;
+#endif
 }
 
 #define PASTE_AGAIN(name, isa) name##_##isa
