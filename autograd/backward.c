@@ -1,6 +1,7 @@
 /* Backward: the record walked from its end, each rule given its gradients and memory for the next ones. */
 #include "autograd/tape_internal.h"
 #include "tensor/compute_internal.h"
+#include "tensor/flush_internal.h"
 #include "tensor/error_internal.h"
 #include "tensor/memory_internal.h"
 
@@ -209,10 +210,10 @@ static tl_status prepare_input(const tl_node *node, int i, const tl_op_call *cal
 static tl_status run_rule(const tl_op_call *call)
 {
     const bool flush = call->output.dtype == TL_F32;
-    unsigned mode = flush ? tl_flush_begin() : 0;
+    unsigned mode = flush ? tl_flush_set(tl_flushing) : 0;
     tl_status status = call->op->backward(call);
     if (flush)
-        tl_flush_end(mode);
+        tl_flush_set(mode);
     return status;
 }
 

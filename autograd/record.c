@@ -1,6 +1,7 @@
 /* Applying an op: checks, memory, the forward computation, and the note for backward. */
 #include "autograd/tape_internal.h"
 #include "tensor/compute_internal.h"
+#include "tensor/flush_internal.h"
 
 #include <string.h>
 
@@ -47,10 +48,10 @@ static tl_status make_row_major(tl_tape *tape, const tl_tensor **tensor)
 static tl_status run_forward(const tl_op_call *call)
 {
     const bool flush = call->output.dtype == TL_F32;
-    unsigned mode = flush ? tl_flush_begin() : 0;
+    unsigned mode = flush ? tl_flush_set(tl_flushing) : 0;
     tl_status status = call->op->forward(call);
     if (flush)
-        tl_flush_end(mode);
+        tl_flush_set(mode);
     tl_pool_end_scratch(&call->tape->pool);
     return status;
 }

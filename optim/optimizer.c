@@ -279,9 +279,7 @@ tl_status tl_optimizer_step(tl_optimizer *optimizer)
 {
     if (!optimizer)
         return tl_missing("optimizer_step", "optimizer");
-    unsigned mode = tl_flush_begin();
     clip_gradients(optimizer);
-    tl_flush_end(mode);
     optimizer->steps++;
     double numbers[MOST_NUMBERS];
     kernel_numbers(optimizer, numbers);

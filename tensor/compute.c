@@ -1,13 +1,10 @@
 #include "tensor/compute_internal.h"
+#include "tensor/flush_internal.h"
 #include "tensor/iterate_internal.h"
 #include "tensor/tensor_internal.h"
 #include "tensor/threads.h"
 
 #include <math.h>
-
-#if defined(__SSE__)
-#include <xmmintrin.h>
-#endif
 
 typedef struct map_context {
     tl_map_kernel *kernel;
@@ -100,47 +97,6 @@ void tl_compute_max(tl_tensor out, tl_tensor a)
     reduce(max_run, out, a);
 }
 
-#if defined(__SSE__)
-static const unsigned flushing = 0x8000 | 0x0040; /* results to zero, operands as zero */
-
-static unsigned change_mode(unsigned mode)
-{
-    unsigned control = _mm_getcsr(), old = control & flushing;
-    if (old != mode)
-        _mm_setcsr((control & ~flushing) | mode);
-    return old;
-}
-#elif defined(__aarch64__)
-static const unsigned flushing = 1u << 24;
-
-static unsigned change_mode(unsigned mode)
-{
-    uint64_t control;
-    __asm__ volatile("mrs %0, fpcr" : "=r"(control));
-    unsigned old = (unsigned)control & flushing;
-    if (old != mode)
-        __asm__ volatile("msr fpcr, %0" : : "r"((control & ~(uint64_t)flushing) | mode));
-    return old;
-}
-#else
-static const unsigned flushing = 0;
-
-static unsigned change_mode(unsigned mode)
-{
-    return mode;
-}
-#endif
-
-unsigned tl_flush_begin(void)
-{
-    return change_mode(flushing);
-}
-
-void tl_flush_end(unsigned mode)
-{
-    change_mode(mode);
-}
-
 /* Multiply-adds below which a second thread costs more than it gives. */
 static const int64_t worth_threads = 1 << 20;
 
@@ -162,10 +118,10 @@ void tl_compute_product(tl_dtype dtype, const tl_product *product)
         k->product(product);
         return;
     }
-    const unsigned mode = change_mode(0); /* which threads that OpenMP starts here inherit for good */
+    const unsigned mode = tl_flush_set(0); /* which threads that OpenMP starts here inherit for good */
 #pragma omp parallel num_threads(tl_threads())
     {
-        const unsigned own = change_mode(mode);
+        const unsigned own = tl_flush_set(mode);
 #pragma omp for schedule(static)
         for (int64_t first = 0; first < product->m; first += ROWS) {
             tl_product part = *product;
@@ -176,9 +132,9 @@ void tl_compute_product(tl_dtype dtype, const tl_product *product)
             part.mask = product->mask ? product->mask + first * product->mask_stride : NULL;
             k->product(&part);
         }
-        change_mode(own);
+        tl_flush_set(own);
     }
-    change_mode(mode);
+    tl_flush_set(mode);
 }
 
 void tl_compute_outer(tl_dtype dtype, const tl_outer *outer)
@@ -189,10 +145,10 @@ void tl_compute_outer(tl_dtype dtype, const tl_outer *outer)
         k->outer(outer);
         return;
     }
-    const unsigned mode = change_mode(0); /* which threads that OpenMP starts here inherit for good */
+    const unsigned mode = tl_flush_set(0); /* which threads that OpenMP starts here inherit for good */
 #pragma omp parallel num_threads(tl_threads())
     {
-        const unsigned own = change_mode(mode);
+        const unsigned own = tl_flush_set(mode);
 #pragma omp for schedule(static)
         for (int64_t first = 0; first < outer->k; first += ROWS) {
             tl_outer part = *outer;
@@ -201,9 +157,9 @@ void tl_compute_outer(tl_dtype dtype, const tl_outer *outer)
             part.out = advance(outer->out, first * outer->out_row, dtype);
             k->outer(&part);
         }
-        change_mode(own);
+        tl_flush_set(own);
     }
-    change_mode(mode);
+    tl_flush_set(mode);
 }
 
 void tl_compute_update(tl_dtype dtype, tl_update update, int64_t n, const double *p, const void *g, void *w,
@@ -211,21 +167,21 @@ void tl_compute_update(tl_dtype dtype, tl_update update, int64_t n, const double
 {
     tl_update_kernel *kernel = tl_kernels_for(dtype)->update[update];
     enum { PIECE = 1 << 14 };
-    const unsigned mode = change_mode(dtype == TL_F32 ? flushing : 0);
+    const unsigned mode = tl_flush_set(dtype == TL_F32 ? tl_flushing : 0);
     if (!parallel_pays(n * 16)) { /* an update of one element costs about that many */
         kernel(n, p, g, w, s0, s1);
-        change_mode(mode);
+        tl_flush_set(mode);
         return;
     }
-    change_mode(0);
+    tl_flush_set(0);
 #pragma omp parallel num_threads(tl_threads())
     {
-        const unsigned own = change_mode(dtype == TL_F32 ? flushing : mode);
+        const unsigned own = tl_flush_set(dtype == TL_F32 ? tl_flushing : mode);
 #pragma omp for schedule(static)
         for (int64_t first = 0; first < n; first += PIECE)
             kernel(n - first < PIECE ? n - first : PIECE, p, advance(g, first, dtype),
                    advance(w, first, dtype), advance(s0, first, dtype), advance(s1, first, dtype));
-        change_mode(own);
+        tl_flush_set(own);
     }
-    change_mode(mode);
+    tl_flush_set(mode);
 }

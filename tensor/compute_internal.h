@@ -28,9 +28,4 @@ void tl_compute_outer(tl_dtype dtype, const tl_outer *outer);
 void tl_compute_update(tl_dtype dtype, tl_update update, int64_t n, const double *p, const void *g, void *w,
                        void *s0, void *s1);
 
-/* Flush-to-zero for this thread, since denormal numbers slow float32 loops tenfold: begin returns the mode
- * that was, which end restores. */
-unsigned tl_flush_begin(void);
-void tl_flush_end(unsigned mode);
-
 #endif

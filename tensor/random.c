@@ -1,4 +1,5 @@
 #include "tensor/random.h"
+#include "tensor/error_internal.h"
 
 #include <math.h>
 
@@ -85,7 +86,7 @@ static tl_status fill(const char *what, tl_tensor tensor, drawer next, double sc
                       uint64_t seed, uint64_t stream)
 {
     if (!tensor.storage)
-        return tl_error_status();
+        return tl_missing(what, "tensor");
     if (!tl_dtype_is_float(tensor.dtype))
         return tl_error(TL_ERROR_DTYPE, "%s: %s, expected f32 or f64", what, tl_dtype_name(tensor.dtype));
     void *data = tl_data_mut(tensor);

@@ -1,4 +1,5 @@
 #include "tensor/tensor_internal.h"
+#include "tensor/error_internal.h"
 #include "tensor/iterate_internal.h"
 #include "tensor/memory_internal.h"
 
@@ -164,7 +165,7 @@ void *tl_data_mut(tl_tensor tensor)
 tl_status tl_copy_out(tl_tensor tensor, void *out, size_t bytes)
 {
     if (!tensor.storage)
-        return tl_error_status();
+        return tl_missing("copy_out", "tensor");
     size_t needed = (size_t)tl_tensor_count(tensor) * tl_dtype_size(tensor.dtype);
     if (bytes != needed)
         return tl_error(TL_ERROR_ARGUMENT, "copy_out: room for %zu bytes, shape %s of %s takes %zu", bytes,
@@ -276,7 +277,7 @@ static void fill_run(void *context, int64_t n, char *const at[], const int64_t s
 tl_status tl_tensor_fill(tl_tensor tensor, double value)
 {
     if (!tensor.storage)
-        return tl_error_status();
+        return tl_missing("tensor_fill", "tensor");
     tensor.storage->version = tl_next_version();
     tl_iterate(1, &tensor, fill_run, &(conversion){.to = tensor.dtype, .fill = value});
     return TL_OK;
@@ -285,7 +286,7 @@ tl_status tl_tensor_fill(tl_tensor tensor, double value)
 tl_status tl_tensor_copy(tl_tensor target, tl_tensor source)
 {
     if (!target.storage || !source.storage)
-        return tl_error_status();
+        return tl_missing("tensor_copy", target.storage ? "source" : "target");
     tl_tensor operands[] = {target, tl_tensor_broadcast(source, target.shape)};
     if (!operands[1].storage)
         return tl_error_status();

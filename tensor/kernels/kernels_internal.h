@@ -6,7 +6,8 @@
  *  - an output overwrites: what was there is never read, unless the kernel says that it adds;
  *  - an output may be the very same buffer as an input with the same stride where the kernel reads and
  *    writes elements one for one (maps, updates, the addend of a product); no other overlap is allowed;
- *  - NaN in gives NaN out;
+ *  - NaN in gives NaN out, but where a formula does not look: a closed gate (relu, clamp) passes no gradient
+ *    on, whatever it is, and NaN equals nothing;
  *  - a result does not depend on how work is cut over rows, so callers may spread rows over threads.
  *
  * Each kernel has a plain C form, from one source for f32 and f64 (plain_template.h, reference.c). For f32

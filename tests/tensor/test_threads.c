@@ -1,6 +1,7 @@
 /* Work over threads: how many there may be, that results do not depend on it bit for bit, and that the
  * mode of the floating-point unit comes back as it was. */
 #include "tensor/compute_internal.h"
+#include "tensor/flush_internal.h"
 #include "tensor/threads.h"
 #include "tests/support/numbers.h"
 #include "tests/support/suite.h"
@@ -250,13 +251,13 @@ START_TEST(flushing_is_set_and_restored)
 {
     volatile float denormal = 0x1p-130f, large = 0x1p20f;
     ck_assert(!flushes());
-    unsigned outer = tl_flush_begin();
+    unsigned outer = tl_flush_set(tl_flushing);
     ck_assert(flushes() == can_flush);
     ck_assert((denormal * large == 0) == can_flush); /* an operand counts as 0 too */
-    unsigned inner = tl_flush_begin();
-    tl_flush_end(inner);
+    unsigned inner = tl_flush_set(tl_flushing);
+    tl_flush_set(inner);
     ck_assert(flushes() == can_flush); /* what was on when it began is on when it ends */
-    tl_flush_end(outer);
+    tl_flush_set(outer);
     ck_assert(!flushes());
     ck_assert_float_eq(denormal * large, 0x1p-110f);
 }
@@ -281,10 +282,10 @@ START_TEST(flushing_is_one_threads_own)
     meeting m = {.flushed = true};
     ck_assert_int_eq(pthread_barrier_init(&m.begun, NULL, 2), 0);
     ck_assert_int_eq(pthread_create(&thread, NULL, ask_flushing, &m), 0);
-    unsigned mode = tl_flush_begin();
+    unsigned mode = tl_flush_set(tl_flushing);
     pthread_barrier_wait(&m.begun);
     ck_assert_int_eq(pthread_join(thread, NULL), 0);
-    tl_flush_end(mode);
+    tl_flush_set(mode);
     pthread_barrier_destroy(&m.begun);
     ck_assert(!m.flushed);
 }
@@ -326,10 +327,10 @@ static int64_t denormals_left(tl_dtype dtype, int threads)
 START_TEST(spread_products_flush_in_single_precision_alone)
 {
     for (int i = 0; i < 3; i++) {
-        unsigned mode = tl_flush_begin(); /* as the tape calls it */
+        unsigned mode = tl_flush_set(tl_flushing); /* as the tape calls it */
         int64_t left = denormals_left(TL_F32, counts[i]);
         ck_assert(flushes() == can_flush);
-        tl_flush_end(mode);
+        tl_flush_set(mode);
         ck_assert_int_eq(left, can_flush ? 0 : 700);
         ck_assert_int_eq(denormals_left(TL_F64, counts[i]), 700);
         ck_assert(!flushes());

@@ -2,6 +2,7 @@
  * last place, tanh and sigmoid within 2e-7 too. Denormal results may be flushed, see numbers.h; and all of
  * it holds with flush-to-zero on, as tapes run. */
 #include "tensor/compute_internal.h"
+#include "tensor/flush_internal.h"
 #include "tests/support/kernels.h"
 #include "tests/support/numbers.h"
 #include "tests/support/suite.h"
@@ -34,10 +35,10 @@ static void check_block(int which, int64_t count, const float *x)
     for (int t = 0; t < 2 * available; t++) {
         const tl_kernels *kernels = tables[t / 2];
         float out[BLOCK];
-        unsigned mode = t % 2 ? tl_flush_begin() : 0;
+        unsigned mode = t % 2 ? tl_flush_set(tl_flushing) : 0;
         kernels->map[functions[which].map](count, x, 1, NULL, 1, out, 1, NULL);
         if (t % 2)
-            tl_flush_end(mode);
+            tl_flush_set(mode);
         for (int64_t i = 0; i < count; i++)
             if (!(ulps_off(out[i], truth[i]) <= 3) ||
                 fabs((double)out[i] - truth[i]) > functions[which].absolute)
