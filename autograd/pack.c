@@ -44,6 +44,29 @@ static tl_status grow(tl_tape *tape)
     return TL_OK;
 }
 
+/* For a matrix that is itself a step tensor: packed in the tape's memory, and gone with it. Loops use the
+ * same matrix again and again, so the latest few are all that need looking at. */
+static const void *pack_for_step(tl_tape *tape, tl_tensor b, const tl_pack *wanted)
+{
+    enum { LOOKED_AT = 16 };
+    int looked = 0;
+    for (const tl_pack *pack = tape->step_packs; pack && looked < LOOKED_AT; pack = pack->next, looked++)
+        if (same_memory(pack, wanted) && pack->version == b.storage->version)
+            return pack->data;
+    const tl_kernels *kernels = tl_kernels_for(b.dtype);
+    tl_pack *pack = tl_arena_take(tape->arena, sizeof *pack);
+    void *data = pack ? tl_arena_take(tape->arena, kernels->packed_bytes(wanted->k, wanted->n)) : NULL;
+    if (!data)
+        return NULL;
+    kernels->pack(wanted->k, wanted->n, tl_address(b), wanted->row, wanted->column, data);
+    *pack = *wanted;
+    pack->version = b.storage->version;
+    pack->data = data;
+    pack->next = tape->step_packs;
+    tape->step_packs = pack;
+    return data;
+}
+
 const void *tl_tape_pack(tl_tape *tape, tl_tensor b)
 {
     tl_pack wanted = {.storage = b.storage,
@@ -52,6 +75,8 @@ const void *tl_tape_pack(tl_tape *tape, tl_tensor b)
                       .n = b.shape.dims[1],
                       .row = b.strides[0],
                       .column = b.strides[1]};
+    if (b.storage->tape == tape)
+        return pack_for_step(tape, b, &wanted);
     if (tape->pack_count >= MOST_PACKS)
         drop_all(tape); /* a program that never multiplies by the same memory twice */
     if (tape->pack_count * 2 >= tape->pack_capacity && grow(tape) != TL_OK)

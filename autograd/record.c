@@ -174,9 +174,15 @@ tl_status tl_materialize(tl_var *x)
     if (!x->lazy)
         return TL_OK;
     tl_node *node = x->lazy;
-    for (int i = 0; i < node->count; i++)
+    for (int i = 0; i < node->count; i++) {
+        const tl_storage *storage = node->inputs[i]->value.storage;
+        if (storage && storage->version != node->versions[i])
+            return tl_error(TL_ERROR_STATE,
+                            "%s: input %d, shape %s, was changed in place before its value was used",
+                            node->op->name, i, TL_SHAPE_TEXT(node->inputs[i]->value.shape));
         if (tl_materialize(node->inputs[i]) != TL_OK)
             return tl_error_status();
+    }
     const tl_tensor *few[TL_MAX_INPUTS];
     const tl_tensor **tensors = input_tensors(x->tape, node->inputs, node->count, few);
     if (!tensors)

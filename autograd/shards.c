@@ -178,8 +178,10 @@ tl_status tl_shards_run(tl_shards *s, int64_t count, tl_shard_function f, void *
     for (int64_t i = 0; i < count; i++)
         run_one(&s->shards[i], i, s->tapes[omp_get_thread_num()], f, context);
     for (int64_t i = 0; i < count; i++)
-        if (s->shards[i].status != TL_OK)
+        if (s->shards[i].status != TL_OK) {
+            s->count = 0;
             return tl_error(s->shards[i].status, "%s", s->shards[i].message);
+        }
     return TL_OK;
 }
 

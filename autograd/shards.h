@@ -29,7 +29,8 @@ TL_API tl_status tl_shards_run(tl_shards *shards, int64_t count, tl_shard_functi
  * were imported, which a later tl_backward_all of that tape takes on. Forgets the run. */
 TL_API tl_status tl_shards_merge(tl_shards *shards);
 
-/* A var of another tape as a leaf of this one, so that shards can share what was computed once. */
+/* A var of another tape as a leaf of this one, so that shards can share what was computed once. An error if
+ * it waits for somebody to look at it, as rows of a table do: call tl_value on it before. */
 TL_API tl_var *tl_import(tl_tape *tape, tl_var *x);
 
 /* Backward from every var of the tape that has a gradient already, as after tl_shards_merge. */

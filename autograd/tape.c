@@ -1,5 +1,6 @@
 #include "autograd/tape.h"
 #include "autograd/tape_internal.h"
+#include "tensor/error_internal.h"
 #include "tensor/memory_internal.h"
 
 #include <string.h>
@@ -46,6 +47,7 @@ void tl_tape_reset(tl_tape *tape)
     memset(tape->leaf_table, 0, (size_t)tape->leaf_capacity * sizeof(tl_var *));
     tape->generation = tl_next_version();
     tape->last = NULL;
+    tape->step_packs = NULL;
     tape->first_leaf = NULL;
     tape->next_leaf = &tape->first_leaf;
     tape->leaf_count = 0;
@@ -101,7 +103,8 @@ tl_status tl_tape_place(tl_tape *tape, tl_tensor *value)
     tl_storage *storage = tl_arena_take(tape->arena, header + bytes);
     if (!storage)
         return TL_ERROR_MEMORY;
-    *storage = (tl_storage){.data = (char *)storage + header, .bytes = bytes, .version = tape->generation};
+    *storage = (tl_storage){
+        .data = (char *)storage + header, .bytes = bytes, .version = tape->generation, .tape = tape};
     value->storage = storage;
     value->offset = 0;
     return TL_OK;
@@ -114,8 +117,10 @@ static bool is_own_gradient(const tl_tape *tape, tl_tensor tensor)
 
 tl_var *tl_input(tl_tape *tape, tl_tensor tensor)
 {
-    if (!tape || !tensor.storage)
+    if (!tape || !tensor.storage) {
+        tl_missing("input", tape ? "tensor" : "tape");
         return NULL;
+    }
     if (is_own_gradient(tape, tensor)) {
         tl_error(TL_ERROR_STATE,
                  "input: this is a gradient of the same tape, shape %s: gradients of gradients "
@@ -214,8 +219,12 @@ tl_var *tl_use(tl_tape *tape, tl_parameter *parameter)
 
 tl_var *tl_import(tl_tape *tape, tl_var *x)
 {
-    if (!tape || !x || tl_materialize(x) != TL_OK)
+    if (!tape || !x)
         return NULL;
+    if (x->lazy) { /* several tapes may come at once, and only one may write */
+        tl_error(TL_ERROR_STATE, "import: the value of this var was not looked at yet (tl_value)");
+        return NULL;
+    }
     return without_gaps(tl_tape_leaf(tape, x, true, x->value, x->needs_gradient));
 }
 

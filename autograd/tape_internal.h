@@ -41,6 +41,7 @@ typedef struct tl_pack {
     uint64_t version;
     void *data;
     size_t bytes;
+    struct tl_pack *next; /* of step_packs */
 } tl_pack;
 
 struct tl_tape {
@@ -53,6 +54,7 @@ struct tl_tape {
     int leaf_capacity, leaf_count;
     tl_pack *packs; /* by memory, open addressing; kept over resets */
     int pack_capacity, pack_count;
+    tl_pack *step_packs; /* of matrices computed in this step, the latest first; in the arena */
     bool records, trains;
     bool keeps; /* backward leaves gradients on the tape: shards.c collects them */
     bool consumed, in_backward;

@@ -21,7 +21,8 @@ typedef struct tl_storage {
     void *data;
     size_t bytes;
     uint64_t version;
-    const void *gradient_of; /* the tape whose gradients live here; NULL for ordinary memory */
+    const void *tape;        /* the tape whose step tensor this is; NULL for memory of the caller's */
+    const void *gradient_of; /* the tape whose gradient this is; NULL for all else */
 } tl_storage;
 
 typedef struct tl_tensor {

@@ -186,10 +186,16 @@ START_TEST(a_mask_travels_along)
 {
     tl_tensor x = ones(TL_F32, tl_shape(2, 3, 4)), mask = tl_tensor_new(TL_U8, tl_shape(2, 3));
     tl_var *v = tl_set_mask(tl_input(tape, x), mask);
+    tl_tensor other = tl_tensor_new(TL_U8, tl_shape(2));
+    tl_var *w = tl_set_mask(tl_input(tape, x), other); /* each var has its own */
+    ck_assert(tl_mask_of(v).storage == mask.storage && tl_mask_of(w).storage == other.storage);
     ck_assert(tl_mask_of(tl_dropout(v, 0.5)).storage == mask.storage);
+    ck_assert(tl_mask_of(tl_detach(v)).storage == mask.storage);
     ck_assert(!tl_tensor_ok(tl_mask_of(tl_dropout(tl_input(tape, x), 0.5))));
+    ck_assert(!tl_tensor_ok(tl_mask_of(NULL)));
     tl_tensor_free(&x);
     tl_tensor_free(&mask);
+    tl_tensor_free(&other);
 }
 END_TEST
 

@@ -174,6 +174,8 @@ START_TEST(the_value_waits_until_somebody_looks)
     ck_assert_int_eq(tl_dtype_of(rows), TL_F64);
     tl_var *loss = tl_sum(tl_select(rows, 1, 2), TL_ALL_AXES, false); /* a view looks at it, too */
     tl_tensor value = tl_value(rows);
+    ck_assert_int_eq(value.strides[1], 4 * WIDTH); /* time-major, so that a step is one stretch */
+    ck_assert_int_eq(value.strides[0], WIDTH);
     for (int64_t i = 0; i < 12; i++)
         for (int64_t j = 0; j < WIDTH; j++)
             ck_assert(element(value, i * WIDTH + j) == element(table, id_values[i] * WIDTH + j));

@@ -118,11 +118,12 @@ static tl_status shortened_backward(const tl_op_call *call)
     return TL_OK;
 }
 
-static tl_status last_wrong_backward(const tl_op_call *call)
+static tl_status one_wrong_backward(const tl_op_call *call)
 {
     softplus_backward(call);
     double *dx = tl_data_mut(call->grad_inputs[0]);
-    dx[tl_tensor_count(call->output) - 1] += 1e-2;
+    if (tl_tensor_count(call->output) > 4)
+        dx[4] += 1e-2;
     return TL_OK;
 }
 
@@ -188,9 +189,9 @@ END_TEST
 
 START_TEST(one_wrong_element_is_found)
 {
-    tl_op op = with_rule(last_wrong_backward);
+    tl_op op = with_rule(one_wrong_backward);
     tl_gradcheck_report r = check_caught(&op, TL_GRADIENT_MISSING_TERM, "a missing or wrong term");
-    ck_assert(r.index[0] == 1 && r.index[1] == 2);
+    ck_assert(r.index[0] == 1 && r.index[1] == 1);
     ck_assert_double_eq_tol(r.analytic, r.numeric + 1e-2, 1e-8);
 }
 END_TEST

@@ -57,6 +57,21 @@ START_TEST(the_default_tolerances_are_torchs)
 }
 END_TEST
 
+/* From one number, twice too large, nobody can tell a factor from a term. */
+START_TEST(a_factor_shows_in_two_numbers)
+{
+    tl_gradcheck_report report;
+    for (int64_t count = 1; count <= 2; count++) {
+        tl_tensor x = random_tensor(TL_F64, tl_shape(count), 1);
+        ck_assert_int_eq(tl_gradcheck(apply_slope, &(slopes){1, 2}, &x, 1, NULL, &report), TL_ERROR_NUMERIC);
+        ck_assert_int_eq(report.verdict, count == 1 ? TL_GRADIENT_MISSING_TERM : TL_GRADIENT_FACTOR);
+        ck_assert_int_eq(tl_gradcheck(apply_slope, &(slopes){1, -1}, &x, 1, NULL, &report), TL_ERROR_NUMERIC);
+        ck_assert_int_eq(report.verdict, TL_GRADIENT_WRONG_SIGN);
+        tl_tensor_free(&x);
+    }
+}
+END_TEST
+
 START_TEST(tolerances_can_be_chosen)
 {
     ck_assert_int_eq(check_slope((slopes){1, 1.0009}, &(tl_gradcheck_options){.rtol = 1e-4}),
@@ -205,6 +220,7 @@ static tl_var *constant(void *context, tl_var *const in[])
 START_TEST(the_error_of_the_function_is_passed_on)
 {
     tl_tensor inputs[] = {random_tensor(TL_F64, tl_shape(2, 3), 1), random_tensor(TL_F64, tl_shape(2, 3), 2)};
+    tl_error(TL_OK, "%s", "");
     ck_assert_int_ne(tl_gradcheck(nothing, NULL, inputs, 1, NULL, NULL), TL_OK); /* even with none set */
     refuse(product_of_both, inputs, 2, TL_ERROR_SHAPE, "matmul: inner dimensions differ: [2, 3] x [2, 3]");
     refuse(narrow, inputs, 1, TL_ERROR_DTYPE, "gradcheck: the function gives f32, expected f64");
@@ -249,6 +265,7 @@ int main(void)
 {
     TCase *tests = tcase_create("gradcheck of functions");
     tcase_add_test(tests, the_default_tolerances_are_torchs);
+    tcase_add_test(tests, a_factor_shows_in_two_numbers);
     tcase_add_test(tests, tolerances_can_be_chosen);
     tcase_add_test(tests, the_step_can_be_chosen);
     tcase_add_test(tests, every_element_of_every_float_input_is_checked);

@@ -206,6 +206,29 @@ START_TEST(imported_and_own_gradients_meet_in_the_parameter)
 }
 END_TEST
 
+/* What is prepared may also count by itself: its own gradient is added to that of the shards. */
+START_TEST(shards_and_step_tape_add_up)
+{
+    clear();
+    job j = {.prepared = tl_scale(tl_use(step, w), 3)};
+    tl_var *penalty = tl_sum(j.prepared, TL_ALL_AXES, false);
+    check_ok(tl_shards_run(shards, 4, use_both, &j));
+    check_ok(tl_shards_merge(shards));
+    check_ok(tl_backward(penalty));
+    for (int64_t i = 0; i < WIDTH * UNITS; i++)
+        ck_assert_double_eq_tol(element(w->gradient, i), 60 * element(w->value, i) + 3, 1e-14);
+
+    clear();
+    tl_tape_reset(step);
+    j.prepared = tl_scale(tl_use(step, w), 3);
+    check_ok(tl_shards_run(shards, 4, use_both, &j));
+    check_ok(tl_shards_merge(shards));
+    check_ok(tl_backward_from(j.prepared, w->value)); /* where a gradient has come already */
+    for (int64_t i = 0; i < WIDTH * UNITS; i++)
+        ck_assert_double_eq_tol(element(w->gradient, i), 63 * element(w->value, i), 1e-14);
+}
+END_TEST
+
 static tl_status use_frozen(void *context, int64_t shard, tl_tape *tape)
 {
     const job *j = context;
@@ -251,6 +274,7 @@ int main(void)
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_loop_test(tests, gradients_are_those_of_the_direct_graph, 0, PREPARATIONS * USAGES);
     tcase_add_test(tests, imported_and_own_gradients_meet_in_the_parameter);
+    tcase_add_test(tests, shards_and_step_tape_add_up);
     tcase_add_test(tests, a_constant_is_imported_as_one);
     tcase_add_test(tests, memory_does_not_grow);
     return run_tests("imports", tests);

@@ -264,6 +264,26 @@ START_TEST(parts_of_one_matrix_are_different_matrices)
 }
 END_TEST
 
+START_TEST(memory_may_come_to_hold_another_type)
+{
+    enum { N = 200 };
+    tl_tensor wide = random_tensor(TL_F64, tl_shape(N, N), 2), narrow = wide; /* one memory, seen as either */
+    narrow.dtype = TL_F32;
+    tl_tensor_fill(narrow, 0.5);
+    tl_tensor ones[] = {tl_tensor_new(TL_F32, tl_shape(1, N)), tl_tensor_new(TL_F64, tl_shape(1, N))};
+    for (int i = 0; i < 2; i++)
+        tl_tensor_fill(ones[i], 1);
+    ck_assert(element(tl_value(tl_matmul(tl_input(tape, ones[0]), tl_input(tape, narrow))), 0) == 0.5 * N);
+    tl_tape_reset(tape);
+    tl_tensor_fill(wide, 0.25);
+    for (int64_t i = 0; i < N; i++)
+        ck_assert(element(tl_value(tl_matmul(tl_input(tape, ones[1]), tl_input(tape, wide))), i) == 0.25 * N);
+    for (int i = 0; i < 2; i++)
+        tl_tensor_free(&ones[i]);
+    tl_tensor_free(&wide);
+}
+END_TEST
+
 START_TEST(ids_and_masks_have_views_too)
 {
     tl_tensor ids = tl_tensor_of(TL_I32, tl_shape(2, 3), (int32_t[]){1, 2, 3, 4, 5, 6});
@@ -293,6 +313,7 @@ int main(void)
     tcase_add_test(tests, backward_may_start_at_a_view);
     tcase_add_test(tests, the_gradient_of_a_view_can_be_retained);
     tcase_add_test(tests, parts_of_one_matrix_are_different_matrices);
+    tcase_add_test(tests, memory_may_come_to_hold_another_type);
     tcase_add_test(tests, ids_and_masks_have_views_too);
     return run_tests("views", tests);
 }
