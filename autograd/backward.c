@@ -118,7 +118,7 @@ static tl_status sum_into_place(tl_var *x, const destination *from)
 
 static tl_status check_versions(const tl_node *node)
 {
-    unsigned reads = node->op->reads;
+    unsigned reads = node->op->reads ? node->op->reads : TL_READS_INPUTS | TL_READS_OUTPUT;
     for (int i = 0; i < node->count; i++) {
         bool read = i < 8 ? (reads & (1u << i)) != 0 : (reads & TL_READS_INPUTS) != 0;
         const tl_storage *storage = node->inputs[i]->value.storage;

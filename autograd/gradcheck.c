@@ -1,5 +1,6 @@
 #include "autograd/gradcheck.h"
 #include "autograd/cases_internal.h"
+#include "tensor/error_internal.h"
 #include "tensor/memory_internal.h"
 #include "tensor/random.h"
 
@@ -352,6 +353,8 @@ tl_status tl_gradcheck_op(const tl_op *op, tl_gradcheck_report *report)
     tl_gradcheck_report unwanted;
     report = report ? report : &unwanted;
     *report = (tl_gradcheck_report){0};
+    if (!op)
+        return tl_missing("gradcheck", "op");
     if (!op->cases || op->case_count < 1)
         return tl_error(TL_ERROR_ARGUMENT, "gradcheck: op %s has no sample cases", op->name);
     if (!op->backward && !op->view)

@@ -1,7 +1,15 @@
 /* Ops: how one differentiable operation is described. Rests on tape.h.
  *
  * An op is a constant descriptor: how its result looks, how it is computed, and one gradient per input. The
- * library's own ops are written this way, and a user's op is the same in the user's own file:
+ * library's own ops are written this way, and a user's op is the same in the user's own file. This one is for
+ * f64; one that is to train in f32 as well looks at output.dtype and has a loop for each.
+ *
+ *     static tl_status softplus_infer(const tl_op_call *call, tl_tensor *result)
+ *     {
+ *         if (call->inputs[0]->dtype != TL_F64)
+ *             return tl_error(TL_ERROR_DTYPE, "softplus: expected f64");
+ *         return tl_infer_same(call, result);
+ *     }
  *
  *     static tl_status softplus_forward(const tl_op_call *call)
  *     {
@@ -11,6 +19,27 @@
  *             y[i] = log1p(exp(x[i]));
  *         return TL_OK;
  *     }
+ *
+ *     static tl_status softplus_backward(const tl_op_call *call)
+ *     {
+ *         const double *x = tl_data(*call->inputs[0]), *g = tl_data(call->grad_output);
+ *         double *dx = tl_data_mut(call->grad_inputs[0]);
+ *         for (int64_t i = 0; i < tl_tensor_count(call->output); i++)
+ *             dx[i] = g[i] / (1 + exp(-x[i]));
+ *         return TL_OK;
+ *     }
+ *
+ *     static const tl_op_case softplus_cases[] = {
+ *         {.name = "matrix", .inputs = {{.shape = {2, {2, 3}}}}, .count = 1},
+ *     };
+ *     static const tl_op softplus = {
+ *         .name = "softplus", .inputs = 1, .reads = TL_READS_INPUTS, .infer = softplus_infer,
+ *         .forward = softplus_forward, .backward = softplus_backward, .cases = softplus_cases, .case_count =
+ * 1,
+ *     };
+ *
+ *     tl_gradcheck_op(&softplus, NULL);                          // TL_OK
+ *     tl_var *y = tl_apply(&softplus, &x, 1, NULL, 0);
  *
  * The tape does the rest: memory, what needs a gradient, summing out broadcast axes, adding up the
  * gradients of a value that is used more than once.
@@ -26,8 +55,9 @@ typedef struct tl_row_gradient tl_row_gradient;
 enum {
     TL_MAX_INPUTS = 8,     /* of an op with a fixed number */
     TL_ANY_NUMBER = -1,    /* tl_op.inputs: one or more */
-    TL_READS_OUTPUT = 256, /* tl_op.reads: the rule looks at the output */
-    TL_READS_INPUTS = 255  /* ... at every input; 1 << i: at input i */
+    TL_READS_INPUTS = 255, /* tl_op.reads: the rule looks at every input; 1 << i: at input i */
+    TL_READS_OUTPUT = 256, /* ... at the output */
+    TL_READS_NOTHING = 512 /* ... at neither; 0 stands for all, which is always safe */
 };
 
 /* One use of an op. The forward function reads inputs and writes every element of output. The backward
@@ -81,7 +111,7 @@ struct tl_op {
     tl_status (*infer)(const tl_op_call *call, tl_tensor *result);
     tl_status (*forward)(const tl_op_call *call);
     tl_status (*backward)(const tl_op_call *call); /* NULL: not differentiable */
-    unsigned reads;                                /* what `backward` looks at besides grad_output */
+    unsigned reads; /* what `backward` looks at besides grad_output: a change of it in between is an error */
 
     /* The shape in which the gradient of an input is written, where that is not the input's: the tape sums
      * it over the axes that were broadcast. */

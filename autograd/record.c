@@ -117,7 +117,12 @@ static tl_status compute(tl_op_call *call, const tl_tensor **tensors, tl_var *ou
 tl_var *tl_apply(const tl_op *op, tl_var *const inputs[], int count, const void *attributes,
                  size_t attribute_bytes)
 {
-    if (count < 1) {
+    if (!op || !op->name || !op->infer || (!op->forward && !op->view)) {
+        tl_error(TL_ERROR_ARGUMENT, "%s: an op needs a name, infer and forward",
+                 op && op->name ? op->name : "apply");
+        return NULL;
+    }
+    if (!inputs || count < 1) {
         tl_error(TL_ERROR_ARGUMENT, "%s: no inputs", op->name);
         return NULL;
     }

@@ -212,8 +212,10 @@ tl_var *tl_tape_leaf(tl_tape *tape, const void *key, bool key_is_var, tl_tensor 
 
 tl_var *tl_use(tl_tape *tape, tl_parameter *parameter)
 {
-    if (!tape || !parameter)
+    if (!tape || !parameter) {
+        tl_missing("use", tape ? "parameter" : "tape");
         return NULL;
+    }
     return tl_tape_leaf(tape, parameter, false, parameter->value, parameter->trainable);
 }
 

@@ -231,8 +231,9 @@ tl_status tl_batch_start(tl_batch_run *run)
         row.dims[i - 1] = sample.dims[i];
     row.rank = sample.rank - 1;
     if (sample.rank < 1 || !tl_shape_equal(row, model->input))
-        return tl_error(TL_ERROR_SHAPE, "the model was built for samples of shape %s, the data are %s",
-                        TL_SHAPE_TEXT(model->input), TL_SHAPE_TEXT(sample));
+        return tl_error(TL_ERROR_SHAPE,
+                        "the model was built for samples of shape %s, those of the data %s are %s",
+                        TL_SHAPE_TEXT(model->input), TL_SHAPE_TEXT(sample), TL_SHAPE_TEXT(row));
     if (run->mode != TL_BATCH_PREDICT)
         return TL_OK;
     tl_shape out = model->layers[model->layer_count - 1]->output, shape = {.rank = out.rank + 1};

@@ -204,8 +204,8 @@ tl_status tl_evaluate(tl_model *model, tl_dataset data, int64_t batch_size, tl_m
 {
     if (tl_model_check("evaluate", model, true, true) != TL_OK)
         return tl_error_status();
-    if (!tl_dataset_ok(data))
-        return tl_missing("evaluate", "data");
+    if (!tl_dataset_ok(data) || !metrics)
+        return tl_missing("evaluate", metrics ? "data" : "place for the metrics");
     tl_batch_run run = {.model = model,
                         .data = data,
                         .batch_size = batch_size > 0 ? batch_size : STANDARD_BATCH,

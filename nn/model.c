@@ -1,4 +1,5 @@
 #include "nn/model_internal.h"
+#include "optim/optimizer_internal.h"
 #include "tensor/memory_internal.h"
 #include "tensor/options_internal.h"
 
@@ -28,6 +29,22 @@ static tl_status name_layers(tl_model *model)
     return TL_OK;
 }
 
+/* Marks layers as a model's. One that is in a model already, this or another, keeps all from being taken:
+ * they stay whose they were. */
+static tl_status take_layers(tl_module *const layers[], int count)
+{
+    for (int i = 0; i < count; i++) {
+        if (layers[i]->joined) {
+            tl_error(TL_ERROR_STATE, "sequential: layer %d, %s, is in a model already", i, layers[i]->kind);
+            for (int j = 0; j < i; j++)
+                layers[j]->joined = false;
+            return TL_ERROR_STATE;
+        }
+        layers[i]->joined = true;
+    }
+    return TL_OK;
+}
+
 tl_model *tl_sequential_of(tl_module *const layers[], int count)
 {
     bool whole = count > 0;
@@ -35,6 +52,8 @@ tl_model *tl_sequential_of(tl_module *const layers[], int count)
         whole &= layers[i] != NULL; /* a layer that failed left the error */
     if (count < 1)
         tl_error(TL_ERROR_ARGUMENT, "sequential: no layers");
+    if (whole && take_layers(layers, count) != TL_OK)
+        return NULL;
     tl_model *model = whole ? tl_allocate(sizeof *model) : NULL;
     tl_module **own = model ? tl_allocate((size_t)count * sizeof *own) : NULL;
     if (!own) {
@@ -86,16 +105,26 @@ static void fuse_activation(tl_model *model)
     model->from_logits = true;
 }
 
+/* Keeps the first reason why the model does not compile. */
+static tl_status refuse(tl_model *model, tl_status status)
+{
+    if (!model->compiled && !model->failure) {
+        model->failure = tl_allocate_text(tl_error_message());
+        model->failure_status = status;
+    }
+    return status;
+}
+
 tl_status tl_compile_with(tl_model *model, const tl_compile_options *options)
 {
     tl_compile_options o;
     tl_options_read(&o, sizeof o, options);
-    if (!model) {
-        tl_optimizer_free(o.optimizer);
-        return tl_missing("compile", "model");
-    }
+    if (o.optimizer && tl_optimizer_hand_over(o.optimizer) != TL_OK)
+        return model ? refuse(model, tl_error_status()) : tl_error_status();
     tl_status status = TL_OK;
-    if (model->compiled)
+    if (!model)
+        status = tl_missing("compile", "model");
+    else if (model->compiled)
         status = tl_error(TL_ERROR_STATE, "compile: the model is compiled already");
     else if (!o.optimizer)
         status =
@@ -107,13 +136,8 @@ tl_status tl_compile_with(tl_model *model, const tl_compile_options *options)
         tl_optimizer_free(o.optimizer);
     else
         status = adopt_optimizer(model, o.optimizer);
-    if (status != TL_OK) {
-        if (!model->compiled && !model->failure) {
-            model->failure = tl_allocate_text(tl_error_message());
-            model->failure_status = status;
-        }
-        return status;
-    }
+    if (status != TL_OK)
+        return model ? refuse(model, status) : status;
     model->loss = o.loss;
     model->from_logits = o.from_logits;
     fuse_activation(model);

@@ -24,8 +24,8 @@
 
 typedef struct tl_model tl_model;
 
-/* Layers one after the other. They belong to the model, and are freed even when this fails. The caller frees
- * the model. tl_sequential(tl_dense(8), tl_dense(1)) */
+/* Layers one after the other. They belong to the model, and are freed even when this fails, unless because
+ * one of them is in a model already. The caller frees the model. tl_sequential(tl_dense(8), tl_dense(1)) */
 TL_API tl_model *tl_sequential_of(tl_module *const layers[], int count);
 #define tl_sequential(...)                                                                                   \
     tl_sequential_of((tl_module *[]){__VA_ARGS__},                                                           \

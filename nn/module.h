@@ -62,8 +62,8 @@ struct tl_module {
     char *name;                /* "simple_rnn_1", set when it joins a model */
     tl_parameter **parameters; /* made in build, freed with the module */
     int parameter_count;
-    tl_shape output; /* known after build */
-    bool built;
+    tl_shape output;    /* known after build */
+    bool built, joined; /* joined: belongs to a model */
 };
 
 /* A zeroed struct of `size` bytes that starts with a tl_module of that type; NULL with the error set when

@@ -1,5 +1,6 @@
 #include "nn/rnn.h"
 #include "autograd/tape_internal.h"
+#include "tensor/error_internal.h"
 #include "tensor/options_internal.h"
 
 #include <string.h>
@@ -155,8 +156,10 @@ tl_module *tl_rnn_with(const tl_rnn_options *options)
 {
     tl_rnn_options o;
     tl_options_read(&o, sizeof o, options);
-    if (!o.cell)
+    if (!o.cell) {
+        tl_missing("rnn", "cell");
         return NULL;
+    }
     tl_cell *cell = o.cell;
     rnn *layer = NULL;
     if (!cell->step || cell->states[0] < 1)

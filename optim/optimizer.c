@@ -1,4 +1,4 @@
-#include "optim/optimizer.h"
+#include "optim/optimizer_internal.h"
 #include "tensor/compute_internal.h"
 #include "tensor/error_internal.h"
 #include "tensor/memory_internal.h"
@@ -36,6 +36,7 @@ struct tl_optimizer {
     int64_t steps;
     slot *slots;
     int count;
+    bool owned; /* by a model */
 };
 
 /* A setting with the range in which it makes sense. */
@@ -222,6 +223,15 @@ tl_status tl_optimizer_add(tl_optimizer *optimizer, tl_parameter *const paramete
     tl_release(optimizer->slots);
     optimizer->slots = slots;
     optimizer->count = total;
+    return TL_OK;
+}
+
+tl_status tl_optimizer_hand_over(tl_optimizer *optimizer)
+{
+    if (optimizer->owned)
+        return tl_error(TL_ERROR_STATE, "%s: this optimizer belongs to a model already",
+                        optimizer->rule.name);
+    optimizer->owned = true;
     return TL_OK;
 }
 

@@ -81,6 +81,7 @@ static const tl_op dropout = {.name = "dropout",
                               .infer = tl_infer_same,
                               .forward = forward,
                               .backward = backward,
+                              .reads = TL_READS_NOTHING,
                               .strided = true,
                               .cases = cases,
                               .case_count = TL_COUNT(cases)};

@@ -99,8 +99,8 @@ static const tl_op_case clamp_cases[] = {
     }
 
 static const tl_op ops[FUNCTIONS] = {
-    [NEG] = FUNCTION_OP("neg", 0, neg_cases),
-    [SCALE] = FUNCTION_OP("scale", 0, scale_cases),
+    [NEG] = FUNCTION_OP("neg", TL_READS_NOTHING, neg_cases),
+    [SCALE] = FUNCTION_OP("scale", TL_READS_NOTHING, scale_cases),
     [POW] = FUNCTION_OP("pow", TL_READS_INPUTS, pow_cases),
     [TANH] = FUNCTION_OP("tanh", TL_READS_OUTPUT, tanh_cases),
     [SIGMOID] = FUNCTION_OP("sigmoid", TL_READS_OUTPUT, sigmoid_cases),

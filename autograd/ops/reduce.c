@@ -164,8 +164,8 @@ static const tl_op_case max_cases[] = {COMMON(MAX)};
         .reads = reads_, .strided = true, .cases = cases_, .case_count = TL_COUNT(cases_)                    \
     }
 static const tl_op ops[KINDS] = {
-    [SUM] = REDUCE_OP("sum", 0, sum_cases),
-    [MEAN] = REDUCE_OP("mean", 0, mean_cases),
+    [SUM] = REDUCE_OP("sum", TL_READS_NOTHING, sum_cases),
+    [MEAN] = REDUCE_OP("mean", TL_READS_NOTHING, mean_cases),
     [MAX] = REDUCE_OP("max", TL_READS_INPUTS | TL_READS_OUTPUT, max_cases),
 };
 

@@ -128,6 +128,7 @@ static const tl_op contiguous = {.name = "contiguous",
                                  .infer = contiguous_infer,
                                  .forward = contiguous_forward,
                                  .backward = contiguous_backward,
+                                 .reads = TL_READS_NOTHING,
                                  .strided = true,
                                  .cases = contiguous_cases,
                                  .case_count = TL_COUNT(contiguous_cases)};

@@ -231,6 +231,23 @@ START_TEST(an_optimizer_that_failed_is_not_replaced)
 }
 END_TEST
 
+START_TEST(what_belongs_to_a_model_is_not_given_twice)
+{
+    tl_module *layer = tl_dense(2);
+    ck_assert_ptr_null(tl_sequential(layer, layer));
+    check_error(TL_ERROR_STATE, "sequential: layer 1, dense, is in a model already");
+    tl_model *first = tl_sequential(layer), *second = tl_sequential(tl_dense(1));
+    ck_assert_ptr_nonnull(first);
+    ck_assert_ptr_null(tl_sequential(layer));
+    tl_optimizer *adam = tl_adam();
+    check_ok(tl_compile(first, .optimizer = adam, .loss = TL_MEAN_SQUARED_ERROR));
+    ck_assert_int_eq(tl_compile(second, .optimizer = adam, .loss = TL_MEAN_SQUARED_ERROR), TL_ERROR_STATE);
+    check_error(TL_ERROR_STATE, "adam: this optimizer belongs to a model already");
+    tl_model_free(first);
+    tl_model_free(second);
+}
+END_TEST
+
 START_TEST(compiling_is_done_once)
 {
     tl_tensor x, y;
@@ -280,7 +297,8 @@ START_TEST(data_of_another_shape_are_refused)
     tl_model *model = tl_sequential(tl_dense(1, .activation = TL_SIGMOID));
     check_ok(tl_compile(model, .optimizer = tl_rmsprop(), .loss = TL_BINARY_CROSSENTROPY));
     check_ok(tl_build(model, tl_shape(3), TL_F32, 0));
-    check_fit_refused(tl_fit(model, tl_dataset_of(wide, y)), TL_ERROR_SHAPE, "[3], the data are [10, 4]");
+    check_fit_refused(tl_fit(model, tl_dataset_of(wide, y)), TL_ERROR_SHAPE,
+                      "[3], those of the data [10, 4] are [4]");
     check_fit_refused(tl_fit(model, tl_dataset_of(x, pairs)), TL_ERROR_SHAPE,
                       "binary_crossentropy: targets [8, 2] for predictions [8, 1]");
     check_fit_refused(tl_fit(model, tl_dataset_of(x, y), .validation_data = tl_dataset_of(wide, y)),
@@ -328,7 +346,7 @@ int main(void)
                      a_layer_that_failed_makes_no_model, building_is_done_once_and_for_floats,
                      no_model_leaves_the_error_that_made_it_none,
                      no_model_is_an_error_even_when_there_was_none, a_failed_compile_is_remembered,
-                     an_optimizer_that_failed_is_not_replaced, compiling_is_done_once,
-                     what_is_not_ready_says_what_is_missing, data_of_another_shape_are_refused,
-                     impossible_options_of_fit_are_refused);
+                     an_optimizer_that_failed_is_not_replaced, what_belongs_to_a_model_is_not_given_twice,
+                     compiling_is_done_once, what_is_not_ready_says_what_is_missing,
+                     data_of_another_shape_are_refused, impossible_options_of_fit_are_refused);
 }
