@@ -33,12 +33,12 @@
  *         {.name = "matrix", .inputs = {{.shape = {2, {2, 3}}}}, .count = 1},
  *     };
  *     static const tl_op softplus = {
- *         .name = "softplus", .inputs = 1, .reads = TL_READS_INPUTS, .infer = softplus_infer,
- *         .forward = softplus_forward, .backward = softplus_backward, .cases = softplus_cases, .case_count =
- * 1,
+ *         .name = "softplus", .inputs = 1, .reads = TL_READS_INPUTS,
+ *         .infer = softplus_infer, .forward = softplus_forward, .backward = softplus_backward,
+ *         .cases = softplus_cases, .case_count = 1,
  *     };
  *
- *     tl_gradcheck_op(&softplus, NULL);                          // TL_OK
+ *     tl_status status = tl_gradcheck_op(&softplus, NULL);
  *     tl_var *y = tl_apply(&softplus, &x, 1, NULL, 0);
  *
  * The tape does the rest: memory, what needs a gradient, summing out broadcast axes, adding up the

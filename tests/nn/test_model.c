@@ -302,7 +302,7 @@ START_TEST(data_of_another_shape_are_refused)
     check_fit_refused(tl_fit(model, tl_dataset_of(x, pairs)), TL_ERROR_SHAPE,
                       "binary_crossentropy: targets [8, 2] for predictions [8, 1]");
     check_fit_refused(tl_fit(model, tl_dataset_of(x, y), .validation_data = tl_dataset_of(wide, y)),
-                      TL_ERROR_SHAPE, "the data are [10, 4]");
+                      TL_ERROR_SHAPE, "those of the data [10, 4] are [4]");
     ck_assert(!tl_tensor_ok(tl_predict(model, wide, 0)));
     check_error(TL_ERROR_SHAPE, "[10, 4]");
     tl_tensor nine = tl_tensor_slice(x, 0, 0, 9);
