@@ -108,7 +108,7 @@ TL_API tl_var *tl_sigmoid_cross_entropy_with_logits(tl_var *x, tl_var *y);
 TL_API tl_var *tl_softmax_cross_entropy_with_logits(tl_var *x, tl_var *y);
 TL_API tl_var *tl_sparse_softmax_cross_entropy_with_logits(tl_var *x, tl_var *y);
 
-/* The mean of (a - b)^2 over all elements: one number. */
+/* The mean of (a - b)^2 over all elements, a and b of one shape: one number. */
 TL_API tl_var *tl_mse(tl_var *a, tl_var *b);
 
 #endif

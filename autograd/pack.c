@@ -1,4 +1,5 @@
-/* Packed weights: kept over resets, valid as long as the version of the memory they came from. */
+/* Packed matrices. Those of parameters are kept over resets, valid as long as the version of the memory they
+ * came from; others live as long as the step. */
 #include "autograd/tape_internal.h"
 #include "tensor/compute_internal.h"
 #include "tensor/memory_internal.h"
@@ -44,11 +45,11 @@ static tl_status grow(tl_tape *tape)
     return TL_OK;
 }
 
-/* For a matrix that is itself a step tensor: packed in the tape's memory, and gone with it. Loops use the
- * same matrix again and again, so the latest few are all that need looking at. */
+/* For a matrix that this step alone uses, computed or given: packed in the tape's memory, and gone with it.
+ * Loops use the same matrix again and again, so the latest few are all that need looking at. */
 static const void *pack_for_step(tl_tape *tape, tl_tensor b, const tl_pack *wanted)
 {
-    enum { LOOKED_AT = 16 };
+    enum { LOOKED_AT = 64 };
     int looked = 0;
     for (const tl_pack *pack = tape->step_packs; pack && looked < LOOKED_AT; pack = pack->next, looked++)
         if (same_memory(pack, wanted) && pack->version == b.storage->version)
@@ -75,7 +76,8 @@ const void *tl_tape_pack(tl_tape *tape, tl_tensor b)
                       .n = b.shape.dims[1],
                       .row = b.strides[0],
                       .column = b.strides[1]};
-    if (b.storage->tape == tape)
+    bool imported = b.storage->tape && b.storage->tape != tape;
+    if (!b.storage->is_parameter && !imported)
         return pack_for_step(tape, b, &wanted);
     if (tape->pack_count >= MOST_PACKS)
         drop_all(tape); /* a program that never multiplies by the same memory twice */

@@ -18,6 +18,7 @@ tl_parameter *tl_parameter_new(const char *name, tl_tensor value)
     }
     parameter->trainable = true;
     parameter->value = value;
+    value.storage->is_parameter = true;
     parameter->name = tl_allocate_text(name);
     parameter->gradient = tl_tensor_new(value.dtype, value.shape);
     if (parameter->name && parameter->gradient.storage)

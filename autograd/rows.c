@@ -22,6 +22,8 @@ static tl_status make_room(tl_row_gradient *g, int64_t more)
     int64_t wanted = g->count + more < g->rows ? g->count + more : g->rows;
     if (wanted <= g->capacity)
         return TL_OK;
+    int64_t doubled = 2 * g->capacity < g->rows ? 2 * g->capacity : g->rows;
+    wanted = wanted > doubled ? wanted : doubled;
     size_t row_bytes = (size_t)g->width * tl_dtype_size(g->dtype);
     int32_t *row = tl_arena_take(g->tape->arena, (size_t)wanted * sizeof *row);
     void *values = row ? tl_arena_take(g->tape->arena, (size_t)wanted * row_bytes) : NULL;

@@ -158,7 +158,7 @@ tl_var *tl_variable(tl_tape *tape, tl_tensor tensor)
     tl_var *x = tl_input(tape, tensor);
     if (!x)
         return NULL;
-    x->needs_gradient = tape->records;
+    x->needs_gradient = true;
     x->retains = true;
     return without_gaps(x);
 }
@@ -201,7 +201,7 @@ tl_var *tl_tape_leaf(tl_tape *tape, const void *key, bool key_is_var, tl_tensor 
     leaf->value = value;
     leaf->key = key;
     leaf->key_is_var = key_is_var;
-    leaf->needs_gradient = needs_gradient && tape->records;
+    leaf->needs_gradient = needs_gradient;
     leaf->retains = true;
     tape->leaf_table[slot] = leaf;
     tape->leaf_count++;

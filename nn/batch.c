@@ -108,7 +108,15 @@ static tl_status write_outputs(const tl_batch_run *run, tl_var *prediction, int6
     tl_var *output = tl_activate(prediction, run->model->activation);
     if (!output)
         return tl_error_status();
-    return tl_tensor_copy(tl_tensor_slice(run->outputs, 0, first, n), tl_value(output));
+    /* No new version for the outputs: shards write their parts at once. */
+    tl_tensor part = tl_tensor_slice(run->outputs, 0, first, n), value = tl_value(output);
+    if (!part.storage || !value.storage)
+        return tl_missing("model", "output");
+    if (!tl_shape_equal(part.shape, value.shape))
+        return tl_error(TL_ERROR_SHAPE, "the model gives %s, its last layer said %s",
+                        TL_SHAPE_TEXT(value.shape), TL_SHAPE_TEXT(part.shape));
+    tl_compute_store(part, value, false);
+    return TL_OK;
 }
 
 static tl_status run_shard(void *context, int64_t shard, tl_tape *tape)
@@ -123,13 +131,15 @@ static tl_status run_shard(void *context, int64_t shard, tl_tape *tape)
     tl_var *x = take_rows(run, tape, run->data.x, first, n, input_dtype(run));
     tl_var *prediction = tl_forward(run->model, x);
     if (!prediction)
-        return tl_error_status();
+        return tl_missing("model", "prediction");
     if (run->mode == TL_BATCH_PREDICT)
         return write_outputs(run, prediction, first, n);
     tl_var *target = take_rows(run, tape, run->data.y, first, n, run->data.y.dtype);
     tl_var *rows = tl_loss_rows(run->model->loss, prediction, target, run->model->from_logits);
     tl_var *weights = rows ? row_weights(prediction, rows) : NULL;
-    if (!weights || measure(run, prediction, target, rows, weights, &run->results[shard]) != TL_OK)
+    if (!weights)
+        return tl_missing("model", "loss");
+    if (measure(run, prediction, target, rows, weights, &run->results[shard]) != TL_OK)
         return tl_error_status();
     return train ? differentiate(run, rows, tl_value(weights)) : TL_OK;
 }

@@ -23,9 +23,10 @@ tl_status tl_monitor_start(tl_monitor *monitor, const char *key, double min_delt
 tl_status tl_monitor_see(tl_monitor *monitor, const tl_epoch *epoch, bool *better)
 {
     double value = tl_epoch_value(epoch, monitor->key);
-    bool is_validation = strncmp(monitor->key, "val_", 4) == 0;
-    if (is_validation && isnan(epoch->validation.loss) && !isnan(epoch->train.loss))
+    if (strncmp(monitor->key, "val_", 4) == 0 && !epoch->has_validation)
         return tl_error(TL_ERROR_STATE, "monitor: there is no %s without validation data", monitor->key);
+    if (strstr(monitor->key, "accuracy") && !epoch->has_accuracy)
+        return tl_error(TL_ERROR_STATE, "monitor: there is no %s with this loss", monitor->key);
     double gain = monitor->best - value;
     if (strstr(monitor->key, "accuracy"))
         gain = -gain;

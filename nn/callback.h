@@ -29,6 +29,7 @@ typedef struct tl_epoch {
     double seconds;    /* it took, validation included */
     tl_metrics train;
     tl_metrics validation; /* NaN without validation data */
+    bool has_accuracy, has_validation;
 } tl_epoch;
 
 /* The value of an epoch under Keras's key; NaN with the error set for any other key. */

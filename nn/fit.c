@@ -168,7 +168,10 @@ static tl_status train(fitting *f)
         return tl_error_status();
     for (int i = 0; i < f->options.epochs && !stop; i++) {
         tl_epoch *epoch = &f->history->epochs[i];
-        *epoch = (tl_epoch){.epoch = i + 1, .epochs = f->options.epochs};
+        *epoch = (tl_epoch){.epoch = i + 1,
+                            .epochs = f->options.epochs,
+                            .has_accuracy = tl_loss_has_accuracy(f->model->loss),
+                            .has_validation = tl_dataset_ok(f->validation)};
         if (run_epoch(f, epoch) != TL_OK)
             return tl_error_status();
         f->history->count++;

@@ -35,6 +35,8 @@ void tl_history_free(tl_history *history)
 
 int tl_history_best(const tl_history *history, const char *key)
 {
+    if (!history)
+        return -1;
     bool larger = strstr(key, "accuracy") != NULL;
     int best = -1;
     double most = 0;

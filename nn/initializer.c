@@ -1,4 +1,5 @@
 #include "nn/initializer.h"
+#include "tensor/error_internal.h"
 #include "tensor/memory_internal.h"
 #include "tensor/random.h"
 
@@ -112,7 +113,7 @@ static tl_status fill_identity(tl_tensor tensor)
 tl_status tl_initialize(tl_tensor tensor, tl_initializer initializer, uint64_t seed, uint64_t stream)
 {
     if (!tensor.storage)
-        return tl_error_status();
+        return tl_missing("initialize", "tensor");
     int rank = tensor.shape.rank;
     double in = rank ? (double)tensor.shape.dims[0] : 1, out = rank ? (double)tensor.shape.dims[rank - 1] : 1;
     double glorot = sqrt(6 / (in + out)), he = sqrt(6 / in);

@@ -1,4 +1,5 @@
 #include "nn/loss.h"
+#include "tensor/error_internal.h"
 
 #include <math.h>
 
@@ -196,7 +197,7 @@ tl_status tl_loss_accuracy(tl_loss loss, tl_tensor prediction, tl_tensor target,
                            bool from_logits, double *sum)
 {
     if (!prediction.storage || !target.storage)
-        return tl_error_status();
+        return tl_missing("accuracy", prediction.storage ? "target" : "prediction");
     if (check(loss, prediction.shape, target) != TL_OK)
         return tl_error_status();
     if (!losses[loss].right)

@@ -30,7 +30,8 @@ TL_API tl_activation tl_loss_activation(tl_loss loss);
 
 /* The loss of each row: prediction [batch, ..., n], target of the same shape (sparse: [batch, ...] of i32) ->
  * [batch, ...]. A target that lacks a last axis of 1, or has one too many, is taken as if it fitted.
- * Probabilities are held within [1e-7, 1 - 1e-7], as in Keras. */
+ * Targets are constants: no gradient flows to them. Probabilities are held within [1e-7, 1 - 1e-7], as in
+ * Keras. */
 TL_API tl_var *tl_loss_rows(tl_loss loss, tl_var *prediction, tl_var *target, bool from_logits);
 
 /* For each row 1 if it counts as right, else 0, summed with weights of the loss's shape (empty: all 1):

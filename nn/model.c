@@ -172,15 +172,23 @@ tl_status tl_build(tl_model *model, tl_shape input, tl_dtype dtype, uint64_t see
         return tl_error_status();
     tl_builder builder = {.dtype = dtype, .seed = seed};
     tl_shape shape = input;
-    for (int i = 0; i < model->layer_count; i++) {
-        if (tl_module_build(model->layers[i], &builder, shape) != TL_OK)
-            return tl_error_status();
+    tl_status status = TL_OK;
+    for (int i = 0; i < model->layer_count && status == TL_OK; i++) {
+        status = tl_module_build(model->layers[i], &builder, shape);
         shape = model->layers[i]->output;
     }
     model->input = input;
     model->dtype = dtype;
-    tl_status status = collect_parameters(model);
+    if (status == TL_OK)
+        status = collect_parameters(model);
     model->built = status == TL_OK;
+    if (status != TL_OK) { /* so that another try, with another shape, finds all as it was */
+        for (int i = 0; i < model->layer_count; i++)
+            tl_module_unbuild(model->layers[i]);
+        tl_release(model->parameters);
+        model->parameters = NULL;
+        model->parameter_count = 0;
+    }
     return status;
 }
 

@@ -1,4 +1,5 @@
 #include "nn/module.h"
+#include "tensor/error_internal.h"
 #include "tensor/memory_internal.h"
 
 #include <stdio.h>
@@ -20,9 +21,7 @@ void tl_module_free(tl_module *module)
         return;
     if (module->type->free)
         module->type->free(module);
-    for (int i = 0; i < module->parameter_count; i++)
-        tl_parameter_free(module->parameters[i]);
-    tl_release(module->parameters);
+    tl_module_unbuild(module);
     tl_release(module->name);
     tl_release(module);
 }
@@ -30,7 +29,7 @@ void tl_module_free(tl_module *module)
 tl_status tl_module_build(tl_module *module, tl_builder *builder, tl_shape input)
 {
     if (!module)
-        return tl_error_status();
+        return tl_missing("build", "module");
     if (module->built)
         return tl_error(TL_ERROR_STATE, "build: %s is built already", module->kind);
     tl_module *outer = builder->module;
@@ -38,7 +37,19 @@ tl_status tl_module_build(tl_module *module, tl_builder *builder, tl_shape input
     tl_status status = module->type->build(module, builder, input, &module->output);
     builder->module = outer;
     module->built = status == TL_OK;
+    if (status != TL_OK)
+        tl_module_unbuild(module);
     return status;
+}
+
+void tl_module_unbuild(tl_module *module)
+{
+    for (int i = 0; i < module->parameter_count; i++)
+        tl_parameter_free(module->parameters[i]);
+    tl_release(module->parameters);
+    module->parameters = NULL;
+    module->parameter_count = 0;
+    module->built = false;
 }
 
 tl_var *tl_module_forward(const tl_module *module, tl_var *x)

@@ -74,6 +74,9 @@ TL_API void tl_module_free(tl_module *module);
 /* Builds a module, once. */
 TL_API tl_status tl_module_build(tl_module *module, tl_builder *builder, tl_shape input);
 
+/* Frees its parameters, as if it had never been built. */
+TL_API void tl_module_unbuild(tl_module *module);
+
 /* Output for a batch. */
 TL_API tl_var *tl_module_forward(const tl_module *module, tl_var *x);
 

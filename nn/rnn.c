@@ -104,10 +104,27 @@ static tl_status take_step(pass *p, int64_t t)
     memcpy(before, p->state, sizeof before);
     p->output = x ? p->cell->step(p->self, x, p->state) : NULL;
     if (!p->output)
-        return tl_error_status();
+        return tl_missing(p->cell->name, "output of a step");
+    if (!tl_shape_equal(tl_shape_of(p->output), tl_shape_of(last)))
+        return tl_error(TL_ERROR_SHAPE, "%s: a step gave %s, expected %s", p->cell->name,
+                        TL_SHAPE_TEXT(tl_shape_of(p->output)), TL_SHAPE_TEXT(tl_shape_of(last)));
     if (mask.storage && !p->cell->applies_mask)
         return keep_masked_rows(p, mask, before, last);
     return TL_OK;
+}
+
+/* The mask in the order of the outputs, which is that in which steps were taken. */
+static tl_var *set_output_mask(tl_var *y, tl_tensor mask, bool backwards)
+{
+    if (!y || !mask.storage || !backwards)
+        return tl_set_mask(y, mask);
+    tl_tensor reversed = tl_value(tl_zeros(tl_tape_of(y), TL_U8, mask.shape));
+    int64_t steps = mask.shape.dims[1];
+    for (int64_t t = 0; t < steps; t++)
+        if (tl_tensor_copy(tl_tensor_select(reversed, 1, t), tl_tensor_select(mask, 1, steps - 1 - t)) !=
+            TL_OK)
+            return NULL;
+    return tl_set_mask(y, reversed);
 }
 
 static tl_var *forward(const tl_module *module, tl_var *input)
@@ -135,7 +152,7 @@ static tl_var *forward(const tl_module *module, tl_var *input)
     if (steps == 0)
         return tl_zeros(tl_tape_of(p.x), tl_dtype_of(p.x),
                         tl_shape(tl_shape_of(p.x).dims[0], 0, layer->cell->states[0]));
-    return tl_set_mask(tl_stack(outputs, (int)steps, 1), p.mask);
+    return set_output_mask(tl_stack(outputs, (int)steps, 1), p.mask, layer->options.go_backwards);
 }
 
 static void free_cell(tl_module *module)

@@ -45,7 +45,7 @@ typedef struct tl_cell {
     tl_var *(*project)(void *self, tl_var *x);
 
     /* One step: x [batch, projected features], state[i] [batch, states[i]]. Replaces the states and returns
-     * the output, usually state[0]. NULL with the error set if it fails. */
+     * the output, as wide as state[0] and usually that. NULL with the error set if it fails. */
     tl_var *(*step)(void *self, tl_var *x, tl_var *state[]);
 
     /* Frees what the struct has. NULL: nothing to free. */

@@ -205,6 +205,9 @@ tl_status tl_optimizer_add(tl_optimizer *optimizer, tl_parameter *const paramete
 {
     if (!optimizer)
         return tl_missing("optimizer_add", "optimizer");
+    for (int i = 0; i < count; i++)
+        if (!parameters[i])
+            return tl_missing("optimizer_add", "parameter");
     int total = optimizer->count + count;
     slot *slots = tl_allocate((size_t)total * sizeof *slots);
     if (!slots)

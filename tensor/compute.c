@@ -176,7 +176,7 @@ void tl_compute_update(tl_dtype dtype, tl_update update, int64_t n, const double
     tl_flush_set(0);
 #pragma omp parallel num_threads(tl_threads())
     {
-        const unsigned own = tl_flush_set(dtype == TL_F32 ? tl_flushing : mode);
+        const unsigned own = tl_flush_set(dtype == TL_F32 ? tl_flushing : 0);
 #pragma omp for schedule(static)
         for (int64_t first = 0; first < n; first += PIECE)
             kernel(n - first < PIECE ? n - first : PIECE, p, advance(g, first, dtype),

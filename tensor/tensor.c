@@ -52,7 +52,15 @@ bool tl_tensors_as_rows(int count, const tl_tensor tensors[], tl_tensor rows[])
         return false;
     int order[TL_MAX_RANK];
     tl_axes_by_stride(tensors[0], leading, order);
-    for (int i = 0; i < count; i++) {
+    int64_t all = 1;
+    for (int i = 0; i < leading; i++)
+        all *= tensors[0].shape.dims[i];
+    for (int i = 0; i < count && all == 0; i++) { /* no rows: their strides do not matter */
+        rows[i] = tensors[i];
+        rows[i].shape = tl_shape(0, tensors[i].shape.dims[leading]);
+        tl_tensor_set_row_major(&rows[i]);
+    }
+    for (int i = 0; i < count && all > 0; i++) {
         tl_tensor t = tensors[i];
         int64_t width = t.shape.dims[leading], height = 1, step = width;
         if (width > 1 && t.strides[leading] != 1)

@@ -22,6 +22,7 @@ typedef struct tl_storage {
     size_t bytes;
     uint64_t version;
     const void *tape;        /* the tape whose step tensor this is; NULL for memory of the caller's */
+    bool is_parameter;       /* used step after step, so that what is made of it is worth keeping */
     const void *gradient_of; /* the tape whose gradient this is; NULL for all else */
 } tl_storage;
 

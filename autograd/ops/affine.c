@@ -180,6 +180,7 @@ static const tl_op_case cases[] = {
      .count = 3,
      .inputs = {S(2, {5, 4}), S(2, {4, 4}), S(1, {4})},
      ATTRIBUTES(TL_MAP_COPY, TL_MAP_COPY, MASKED)},
+    {.name = "no steps", .count = 3, .inputs = {S(3, {2, 0, 3}), S(2, {3, 4}), S(1, {4})}, TANH},
     {.name = "no rows", .count = 3, .inputs = {S(2, {0, 3}), S(2, {3, 4}), S(1, {4})}, TANH},
     {.name = "views",
      .count = 3,

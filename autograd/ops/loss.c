@@ -245,6 +245,11 @@ tl_var *tl_sparse_softmax_cross_entropy_with_logits(tl_var *x, tl_var *y)
 
 tl_var *tl_mse(tl_var *a, tl_var *b)
 {
+    if (a && b && !tl_shape_equal(a->value.shape, b->value.shape)) {
+        tl_error(TL_ERROR_SHAPE, "mse: %s and %s, expected one shape", TL_SHAPE_TEXT(a->value.shape),
+                 TL_SHAPE_TEXT(b->value.shape));
+        return NULL;
+    }
     tl_var *difference = tl_sub(a, b);
     return tl_mean(tl_mul(difference, difference), TL_ALL_AXES, false);
 }

@@ -211,6 +211,7 @@ static const tl_op_case cases[] = {
     PAIR("matrices", {.shape = {2, {3, 4}}}, {.shape = {2, {4, 5}}}),
     PAIR("one by one", {.shape = {2, {1, 1}}}, {.shape = {2, {1, 1}}}),
     PAIR("no rows", {.shape = {2, {0, 4}}}, {.shape = {2, {4, 5}}}),
+    PAIR("no steps", {.shape = {3, {2, 0, 4}}}, {.shape = {2, {4, 5}}}),
     PAIR("nothing inside", {.shape = {2, {3, 0}}}, {.shape = {2, {0, 5}}}),
     PAIR("sequence times matrix", {.shape = {3, {2, 3, 4}}}, {.shape = {2, {4, 5}}}),
     PAIR("batched", {.shape = {3, {2, 3, 4}}}, {.shape = {3, {2, 4, 5}}}),

@@ -98,6 +98,7 @@ static const tl_op_case cases[] = {
     SOFTMAX("middle axis", 1, .shape = {3, {2, 3, 4}}, .low = -3, .high = 3),
     SOFTMAX("one class", 1, .shape = {2, {3, 1}}),
     SOFTMAX("no rows", -1, .shape = {2, {0, 3}}),
+    SOFTMAX("no steps", -1, .shape = {3, {2, 0, 4}}),
     SOFTMAX("far apart", -1, .shape = {2, {3, 4}}, .low = -40, .high = 40),
     SOFTMAX("transposed", -1, .shape = {2, {3, 5}}, .layout = TL_SAMPLE_TRANSPOSED),
     SOFTMAX("sliced", 1, .shape = {3, {2, 3, 4}}, .layout = TL_SAMPLE_SLICED),

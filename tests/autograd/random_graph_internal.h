@@ -323,7 +323,7 @@ static tl_var *node_sparse_loss(graph *g)
 static tl_var *node_mse(graph *g)
 {
     tl_var *x = any(g);
-    return tl_mse(x, partner(g, x, broadcasts));
+    return tl_mse(x, partner(g, x, is_alike));
 }
 
 static const struct {

@@ -42,7 +42,7 @@ START_TEST(arithmetic_names_shapes_and_types)
     refused(tl_mul(F32(0), F32(3)), TL_ERROR_SHAPE, "mul: shapes [0] and [3] do not broadcast");
     refused(tl_div(F32(2), F64(2)), TL_ERROR_DTYPE, "div: inputs of f32 and f64, expected one type");
     refused(tl_add(F32(2), I32(2)), TL_ERROR_DTYPE, "add: input 1 is i32, expected f32 or f64");
-    refused(tl_mse(F32(2), F32(3)), TL_ERROR_SHAPE, "sub: shapes [2] and [3]");
+    refused(tl_mse(F32(2), F32(3)), TL_ERROR_SHAPE, "mse: [2] and [3], expected one shape");
 }
 END_TEST
 
