@@ -156,6 +156,8 @@ START_TEST(what_is_not_measured_cannot_be_monitored)
 {
     check_play_fails(tl_early_stopping(.patience = 1), false, TL_ERROR_STATE,
                      "there is no val_loss without validation data");
+    check_play_fails(tl_early_stopping(.monitor = "val_accuracy"), true, TL_ERROR_STATE,
+                     "there is no val_accuracy with this loss");
     check_play_fails(tl_early_stopping(.monitor = "f1"), true, TL_ERROR_ARGUMENT, "'f1' is not measured");
     check_play_fails(tl_early_stopping(.min_delta = -1), true, TL_ERROR_ARGUMENT, "min_delta -1");
     check_play_fails(tl_model_checkpoint(NULL), true, TL_ERROR_ARGUMENT, "model_checkpoint: no path");

@@ -231,6 +231,19 @@ START_TEST(an_optimizer_that_failed_is_not_replaced)
 }
 END_TEST
 
+START_TEST(a_build_that_failed_can_be_tried_again)
+{
+    tl_model *model = tl_sequential(tl_embedding(5, 3), tl_simple_rnn(2), tl_dense(1));
+    ck_assert_int_eq(tl_build(model, tl_shape(4, 4), TL_F64, 0), TL_ERROR_SHAPE);
+    check_error(TL_ERROR_SHAPE, "simple_rnn: input [4, 4, 3], expected [time, features]");
+    check_ok(tl_build(model, tl_shape(4), TL_F64, 0));
+    int count;
+    tl_model_parameters(model, &count);
+    ck_assert_int_eq(count, 6);
+    tl_model_free(model);
+}
+END_TEST
+
 START_TEST(what_belongs_to_a_model_is_not_given_twice)
 {
     tl_module *layer = tl_dense(2);
@@ -346,7 +359,8 @@ int main(void)
                      a_layer_that_failed_makes_no_model, building_is_done_once_and_for_floats,
                      no_model_leaves_the_error_that_made_it_none,
                      no_model_is_an_error_even_when_there_was_none, a_failed_compile_is_remembered,
-                     an_optimizer_that_failed_is_not_replaced, what_belongs_to_a_model_is_not_given_twice,
-                     compiling_is_done_once, what_is_not_ready_says_what_is_missing,
-                     data_of_another_shape_are_refused, impossible_options_of_fit_are_refused);
+                     an_optimizer_that_failed_is_not_replaced, a_build_that_failed_can_be_tried_again,
+                     what_belongs_to_a_model_is_not_given_twice, compiling_is_done_once,
+                     what_is_not_ready_says_what_is_missing, data_of_another_shape_are_refused,
+                     impossible_options_of_fit_are_refused);
 }

@@ -234,6 +234,57 @@ START_TEST(cells_that_cannot_be_are_refused)
 }
 END_TEST
 
+START_TEST(the_mask_goes_where_the_outputs_go)
+{
+    const int32_t values[] = {0, 0, 3, 4};
+    tl_tensor ids = ids_of(tl_shape(1, 4), values);
+    for (int backwards = 0; backwards < 2; backwards++) {
+        tl_model *model = build_randomly(
+            tl_sequential(tl_embedding(5, 3, .mask_zero = true),
+                          tl_simple_rnn(2, .return_sequences = true, .go_backwards = backwards == 1)),
+            tl_shape(4), TL_F64, 1);
+        tl_tape *tape = tl_tape_new();
+        tl_tensor mask = tl_mask_of(tl_forward(model, tl_input(tape, ids)));
+        for (int64_t t = 0; t < 4; t++)
+            ck_assert(tl_tensor_at(mask, (int64_t[]){0, t}) == (backwards ? t < 2 : t >= 2));
+        tl_tape_free(tape);
+        tl_model_free(model);
+    }
+    tl_tensor_free(&ids);
+}
+END_TEST
+
+static tl_var *step_without_output(void *self, tl_var *x, tl_var *state[])
+{
+    (void)self, (void)x, (void)state;
+    return NULL;
+}
+
+static tl_var *step_too_wide(void *self, tl_var *x, tl_var *state[])
+{
+    (void)self, (void)state;
+    return x;
+}
+
+START_TEST(a_step_without_a_fit_output_is_an_error)
+{
+    struct {
+        tl_cell cell;
+    } cells[] = {{{.name = "silent", .states = {4}, .step = step_without_output}},
+                 {{.name = "wide", .states = {4}, .step = step_too_wide}}};
+    const char *const messages[] = {"silent: no output of a step",
+                                    "wide: a step gave [1, 8], expected [1, 4]"};
+    tl_tensor x = tl_tensor_new(TL_F32, tl_shape(1, 2, 8));
+    tl_model *model = tl_sequential(tl_rnn(&cells[_i]));
+    check_ok(tl_build(model, tl_shape(2, 8), TL_F32, 0));
+    ck_assert_int_eq(tl_error_status(), TL_OK); /* nothing failed before */
+    ck_assert(!tl_tensor_ok(tl_predict(model, x, 0)));
+    ck_assert_ptr_nonnull(strstr(tl_error_message(), messages[_i]));
+    tl_model_free(model);
+    tl_tensor_free(&x);
+}
+END_TEST
+
 START_TEST(layers_are_named_by_their_cells)
 {
     user_cell cell;
@@ -253,6 +304,8 @@ int main(void)
     tcase_add_loop_test(tests, the_last_of_a_sequence_is_what_comes_without_it, 0, LAYERS);
     tcase_add_loop_test(tests, projecting_the_table_changes_nothing, 0, LAYERS);
     tcase_add_test(tests, cells_that_cannot_be_are_refused);
+    tcase_add_test(tests, the_mask_goes_where_the_outputs_go);
+    tcase_add_loop_test(tests, a_step_without_a_fit_output_is_an_error, 0, 2);
     tcase_add_test(tests, layers_are_named_by_their_cells);
     return run_tests("rnn", tests);
 }
