@@ -95,6 +95,11 @@ TL_API tl_var *tl_where(tl_var *condition, tl_var *a, tl_var *b);
 TL_API tl_var *tl_softmax(tl_var *x, int axis);
 TL_API tl_var *tl_log_softmax(tl_var *x, int axis);
 
+/* (x - mean) / sqrt(variance + epsilon), mean and variance (of the population) taken over the last axis;
+ * scale and shift, if wanted, are a tl_mul and a tl_add behind it  (Ba, Kiros and Hinton, 2016). epsilon > 0.
+ */
+TL_API tl_var *tl_layer_norm(tl_var *x, double epsilon);
+
 /* In training: each element is 0 with probability `rate`, 0 <= rate < 1, and else divided by 1 - rate. In
  * inference: x. Which elements is a function of the tape's random source, of how many dropouts the tape
  * recorded before, of the row (axis 0) and of the place in the row. */

@@ -31,6 +31,7 @@ struct tl_var {
     bool needs_gradient, retains;
     tl_row_gradient *rows; /* of a leaf with a home: the part of its gradient that came by rows */
     tl_tensor *mask;
+    tl_var *dropout; /* of the input of a recurrent step: what states are multiplied by; NULL: nothing */
     tl_var *next_leaf;
 };
 

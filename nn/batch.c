@@ -149,17 +149,16 @@ static tl_status prepare_layers(tl_batch_run *run)
 {
     tl_model *model = run->model;
     tl_tape_set_recording(model->step, run->mode == TL_BATCH_TRAIN);
+    tl_tape_set_training(model->step, run->mode == TL_BATCH_TRAIN);
     tl_shape row = run->data.x.shape;
     int64_t positions = run->count;
     for (int i = 1; i < row.rank; i++)
         positions *= row.dims[i];
-    tl_step step = {.tape = model->step, .positions = positions};
+    tl_step step = {.tape = model->step, .rows = run->count, .positions = positions};
     tl_var *table = NULL;
     bool failed = false;
-    for (int i = 0; i < model->layer_count && !failed; i++) {
-        const tl_module_type *type = model->layers[i]->type;
-        table = type->prepare ? type->prepare(model->layers[i], &step, table, &failed) : NULL;
-    }
+    for (int i = 0; i < model->layer_count && !failed; i++)
+        table = tl_module_prepare(model->layers[i], &step, table, &failed);
     return failed ? tl_error_status() : TL_OK;
 }
 
@@ -167,8 +166,7 @@ static void forget_prepared(tl_model *model)
 {
     bool failed = false;
     for (int i = 0; i < model->layer_count; i++)
-        if (model->layers[i]->type->prepare)
-            model->layers[i]->type->prepare(model->layers[i], NULL, NULL, &failed);
+        tl_module_prepare(model->layers[i], NULL, NULL, &failed);
     tl_tape_reset(model->step);
 }
 
@@ -231,6 +229,15 @@ tl_status tl_batch_process(tl_batch_run *run, int64_t start, int64_t count)
     return status;
 }
 
+/* Whether the model takes samples of a shape. */
+static bool suits(const tl_model *model, tl_shape sample)
+{
+    tl_shape expected = model->input;
+    if (expected.rank > 0 && sample.rank == expected.rank && expected.dims[0] == TL_ANY)
+        expected.dims[0] = sample.dims[0];
+    return tl_shape_equal(sample, expected);
+}
+
 tl_status tl_batch_start(tl_batch_run *run)
 {
     const tl_model *model = run->model;
@@ -240,7 +247,7 @@ tl_status tl_batch_start(tl_batch_run *run)
     for (int i = 1; i < sample.rank; i++)
         row.dims[i - 1] = sample.dims[i];
     row.rank = sample.rank - 1;
-    if (sample.rank < 1 || !tl_shape_equal(row, model->input))
+    if (sample.rank < 1 || !suits(model, row))
         return tl_error(TL_ERROR_SHAPE,
                         "the model was built for samples of shape %s, those of the data %s are %s",
                         TL_SHAPE_TEXT(model->input), TL_SHAPE_TEXT(sample), TL_SHAPE_TEXT(row));
@@ -249,6 +256,8 @@ tl_status tl_batch_start(tl_batch_run *run)
     tl_shape out = model->layers[model->layer_count - 1]->output, shape = {.rank = out.rank + 1};
     shape.dims[0] = sample.dims[0];
     memcpy(shape.dims + 1, out.dims, (size_t)out.rank * sizeof out.dims[0]);
+    if (out.rank > 0 && out.dims[0] == TL_ANY)
+        shape.dims[1] = row.dims[0];
     run->outputs = tl_tensor_new(model->dtype, shape);
     return run->outputs.storage ? TL_OK : tl_error_status();
 }

@@ -25,6 +25,8 @@ static tl_status check_options(tl_fit_options *o)
     if (o->epochs < 0 || o->batch_size < 0)
         return tl_error(TL_ERROR_ARGUMENT, "fit: %d epochs in batches of %lld, expected at least 1",
                         o->epochs, (long long)o->batch_size);
+    if (o->initial_epoch < 0)
+        return tl_error(TL_ERROR_ARGUMENT, "fit: initial_epoch %d, expected 0 or more", o->initial_epoch);
     if (!(o->validation_split >= 0 && o->validation_split < 1))
         return tl_error(TL_ERROR_ARGUMENT, "fit: validation_split %g, expected 0 <= split < 1",
                         o->validation_split);
@@ -96,10 +98,13 @@ static tl_status prepare(fitting *f)
     return TL_OK;
 }
 
-/* All of a data set, batch after batch; shown as part of an epoch unless that is NULL. */
+/* All of a data set, batch after batch; shown as part of an epoch unless that is NULL. Stateful layers start
+ * anew, except for predictions, which a caller may make bit by bit. */
 static tl_status run_through(tl_batch_run *run, tl_progress *progress, const tl_epoch *epoch)
 {
     int64_t size = run->data.x.shape.dims[0], batches = (size + run->batch_size - 1) / run->batch_size;
+    if (run->mode != TL_BATCH_PREDICT)
+        tl_reset_states(run->model);
     for (int64_t i = 0; i < batches; i++) {
         int64_t start = i * run->batch_size;
         int64_t count = size - start < run->batch_size ? size - start : run->batch_size;
@@ -166,8 +171,8 @@ static tl_status train(fitting *f)
     bool stop = false;
     if (begin_callbacks(f) != TL_OK)
         return tl_error_status();
-    for (int i = 0; i < f->options.epochs && !stop; i++) {
-        tl_epoch *epoch = &f->history->epochs[i];
+    for (int i = f->options.initial_epoch; i < f->options.epochs && !stop; i++) {
+        tl_epoch *epoch = &f->history->epochs[f->history->count];
         *epoch = (tl_epoch){.epoch = i + 1,
                             .epochs = f->options.epochs,
                             .has_accuracy = tl_loss_has_accuracy(f->model->loss),

@@ -149,13 +149,13 @@ static tl_status collect_parameters(tl_model *model)
 {
     int count = 0;
     for (int i = 0; i < model->layer_count; i++)
-        count += model->layers[i]->parameter_count;
+        count += tl_module_parameters(model->layers[i]);
     model->parameters = tl_allocate((size_t)count * sizeof(tl_parameter *));
     if (!model->parameters)
         return TL_ERROR_MEMORY;
     for (int i = 0; i < model->layer_count; i++)
-        for (int j = 0; j < model->layers[i]->parameter_count; j++)
-            model->parameters[model->parameter_count++] = model->layers[i]->parameters[j];
+        for (int j = 0; j < tl_module_parameters(model->layers[i]); j++)
+            model->parameters[model->parameter_count++] = tl_module_parameter(model->layers[i], j);
     return model->optimizer ? tl_optimizer_add(model->optimizer, model->parameters, model->parameter_count)
                             : TL_OK;
 }
@@ -168,7 +168,10 @@ tl_status tl_build(tl_model *model, tl_shape input, tl_dtype dtype, uint64_t see
         return tl_error(TL_ERROR_STATE, "build: the model is built already");
     if (!tl_dtype_is_float(dtype))
         return tl_error(TL_ERROR_DTYPE, "build: weights of %s, expected f32 or f64", tl_dtype_name(dtype));
-    if (tl_shape_check("build", input) != TL_OK)
+    tl_shape least = input;
+    if (least.rank > 0 && least.dims[0] == TL_ANY)
+        least.dims[0] = 1;
+    if (tl_shape_check("build", least) != TL_OK)
         return tl_error_status();
     tl_builder builder = {.dtype = dtype, .seed = seed};
     tl_shape shape = input;
@@ -202,6 +205,15 @@ tl_status tl_model_check(const char *what, const tl_model *model, bool compiled,
         return tl_error(TL_ERROR_STATE, "%s: the model is not compiled (tl_compile)", what);
     if (built && !model->built)
         return tl_error(TL_ERROR_STATE, "%s: the model is not built (tl_build, or tl_fit)", what);
+    return TL_OK;
+}
+
+tl_status tl_reset_states(tl_model *model)
+{
+    if (!model)
+        return tl_missing("reset_states", "model");
+    for (int i = 0; i < model->layer_count; i++)
+        tl_module_reset_states(model->layers[i]);
     return TL_OK;
 }
 

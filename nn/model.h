@@ -49,7 +49,9 @@ TL_API tl_status tl_compile_with(tl_model *model, const tl_compile_options *opti
     tl_compile_with(model, &(tl_compile_options){.size = sizeof(tl_compile_options), __VA_ARGS__})
 
 /* Makes the weights for inputs of a shape, batch left out, in f32 or f64; what is drawn is a function of the
- * seed. tl_fit does it by itself for f32, with its own seed. Once for a model. */
+ * seed. The first extent, that of time, may be TL_ANY: each data set may then have a number of steps of its
+ * own, tl_shape(TL_ANY, 1). tl_fit builds by itself for f32 and the shape of its data, with its own seed.
+ * Once for a model. */
 TL_API tl_status tl_build(tl_model *model, tl_shape input, tl_dtype dtype, uint64_t seed);
 
 /* Writes a table of the layers, their output shapes and their numbers of weights. Needs tl_build. */
@@ -59,6 +61,7 @@ typedef struct tl_fit_options {
     size_t size;
     tl_dataset data;
     int epochs;                 /* 1 */
+    int initial_epoch;          /* how many of them were done before: training goes on with the next */
     int64_t batch_size;         /* 32 */
     double validation_split;    /* of the data, from its end, before it is shuffled; 0: none */
     tl_dataset validation_data; /* instead of a split */
@@ -79,6 +82,9 @@ TL_API tl_status tl_evaluate(tl_model *model, tl_dataset data, int64_t batch_siz
 /* Outputs for inputs [samples, ...], in inference mode, as a new tensor that the caller frees; empty with the
  * error set. batch_size 0: 32. A sample's output does not depend on the others, bit for bit. */
 TL_API tl_tensor tl_predict(tl_model *model, tl_tensor x, int64_t batch_size);
+
+/* Makes stateful layers forget the states they carry from batch to batch. */
+TL_API tl_status tl_reset_states(tl_model *model);
 
 /* The output for a batch on a tape of one's own, logits where tl_compile took the final activation off. */
 TL_API tl_var *tl_forward(tl_model *model, tl_var *x);

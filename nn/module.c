@@ -22,6 +22,9 @@ void tl_module_free(tl_module *module)
     if (module->type->free)
         module->type->free(module);
     tl_module_unbuild(module);
+    for (int i = 0; i < module->child_count; i++)
+        tl_module_free(module->children[i]);
+    tl_release(module->children);
     tl_release(module->name);
     tl_release(module);
 }
@@ -50,6 +53,8 @@ void tl_module_unbuild(tl_module *module)
     module->parameters = NULL;
     module->parameter_count = 0;
     module->built = false;
+    for (int i = 0; i < module->child_count; i++)
+        tl_module_unbuild(module->children[i]);
 }
 
 tl_var *tl_module_forward(const tl_module *module, tl_var *x)
@@ -64,18 +69,52 @@ tl_var *tl_module_forward(const tl_module *module, tl_var *x)
     return module->type->forward(module, x);
 }
 
+tl_var *tl_module_prepare(tl_module *module, const tl_step *step, tl_var *table, bool *failed)
+{
+    return module->type->prepare ? module->type->prepare(module, step, table, failed) : NULL;
+}
+
+void tl_module_reset_states(tl_module *module)
+{
+    if (module->type->reset_states)
+        module->type->reset_states(module);
+    for (int i = 0; i < module->child_count; i++)
+        tl_module_reset_states(module->children[i]);
+}
+
+/* A copy of `count` pointers with room for one more. */
+static void *with_room(void *items, int count)
+{
+    void *grown = tl_allocate(((size_t)count + 1) * sizeof(void *));
+    if (grown && count > 0)
+        memcpy(grown, items, (size_t)count * sizeof(void *));
+    if (grown)
+        tl_release(items);
+    return grown;
+}
+
 static tl_status append(tl_module *module, tl_parameter *parameter)
 {
-    size_t count = (size_t)module->parameter_count;
-    tl_parameter **grown = tl_allocate((count + 1) * sizeof(tl_parameter *));
+    tl_parameter **grown = with_room(module->parameters, module->parameter_count);
     if (!grown)
         return TL_ERROR_MEMORY;
-    if (count > 0)
-        memcpy(grown, module->parameters, count * sizeof(tl_parameter *));
-    grown[count] = parameter;
-    tl_release(module->parameters);
+    grown[module->parameter_count++] = parameter;
     module->parameters = grown;
-    module->parameter_count++;
+    return TL_OK;
+}
+
+tl_status tl_module_adopt(tl_module *module, tl_module *child)
+{
+    if (child->joined)
+        return tl_error(TL_ERROR_STATE, "%s: layer %s belongs to another already", module->kind, child->kind);
+    tl_module **grown = with_room(module->children, module->child_count);
+    if (!grown) {
+        tl_module_free(child);
+        return TL_ERROR_MEMORY;
+    }
+    grown[module->child_count++] = child;
+    module->children = grown;
+    child->joined = true;
     return TL_OK;
 }
 
@@ -99,10 +138,29 @@ tl_parameter *tl_build_parameter(tl_builder *builder, const char *name, tl_shape
     return parameter;
 }
 
+int tl_module_parameters(const tl_module *module)
+{
+    int count = module->parameter_count;
+    for (int i = 0; i < module->child_count; i++)
+        count += tl_module_parameters(module->children[i]);
+    return count;
+}
+
+tl_parameter *tl_module_parameter(const tl_module *module, int index)
+{
+    if (index < module->parameter_count)
+        return module->parameters[index];
+    index -= module->parameter_count;
+    int child = 0;
+    for (; index >= tl_module_parameters(module->children[child]); child++)
+        index -= tl_module_parameters(module->children[child]);
+    return tl_module_parameter(module->children[child], index);
+}
+
 int64_t tl_module_weights(const tl_module *module)
 {
     int64_t count = 0;
-    for (int i = 0; i < module->parameter_count; i++)
-        count += tl_tensor_count(module->parameters[i]->value);
+    for (int i = 0; i < tl_module_parameters(module); i++)
+        count += tl_tensor_count(tl_module_parameter(module, i)->value);
     return count;
 }

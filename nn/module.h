@@ -5,8 +5,11 @@
  * other. In training, `forward` runs for several parts of a batch at once, so it must not write to the
  * module; `prepare` runs before, once for each batch.
  *
+ * A layer around other layers keeps them as children: they are built by its own build, under names that begin
+ * with its own, and it calls their functions from its own; the rest, down to freeing them, is done for it.
+ *
  * Shapes of modules leave the batch out: a layer from sequences to vectors goes from [time, features] to
- * [units].
+ * [units]. TL_ANY stands for a number of steps that may differ from batch to batch, Keras's None.
  */
 #ifndef TL_NN_MODULE_H
 #define TL_NN_MODULE_H
@@ -17,6 +20,8 @@
 
 typedef struct tl_module tl_module;
 
+enum { TL_ANY = -1 };
+
 /* What a build knows: the type of the parameters and where their random numbers come from. */
 typedef struct tl_builder {
     tl_dtype dtype;
@@ -25,10 +30,11 @@ typedef struct tl_builder {
 } tl_builder;
 
 /* What `prepare` knows: a tape for what depends on parameters alone, recorded once for a whole batch and
- * differentiated once, after the shards; and how many positions (rows times steps) the batch has. */
+ * differentiated once, after the shards; how many rows the batch has, and how many positions (rows times
+ * steps). */
 typedef struct tl_step {
     tl_tape *tape;
-    int64_t positions;
+    int64_t rows, positions;
 } tl_step;
 
 typedef struct tl_module_type {
@@ -46,6 +52,9 @@ typedef struct tl_module_type {
      * outputs are no such rows. A failure leaves the error and sets *failed. */
     tl_var *(*prepare)(tl_module *module, const tl_step *step, tl_var *table, bool *failed);
 
+    /* Forgets the states that the module carries from batch to batch. NULL as a function: there are none. */
+    void (*reset_states)(tl_module *module);
+
     /* Gives up the final activation if it is this one, so that a loss can take it over; false if it is not.
      * NULL as a function: there is none. */
     bool (*take_activation)(tl_module *module, tl_activation activation);
@@ -62,6 +71,8 @@ struct tl_module {
     char *name;                /* "simple_rnn_1", set when it joins a model */
     tl_parameter **parameters; /* made in build, freed with the module */
     int parameter_count;
+    tl_module **children; /* freed with the module */
+    int child_count;
     tl_shape output;    /* known after build */
     bool built, joined; /* joined: belongs to a model */
 };
@@ -71,20 +82,33 @@ struct tl_module {
 TL_API void *tl_module_new(const tl_module_type *type, size_t size);
 TL_API void tl_module_free(tl_module *module);
 
+/* Makes `child` one of the module's, to be freed with it: at once if this fails, unless it fails because the
+ * child belongs to a model or another module already. */
+TL_API tl_status tl_module_adopt(tl_module *module, tl_module *child);
+
 /* Builds a module, once. */
 TL_API tl_status tl_module_build(tl_module *module, tl_builder *builder, tl_shape input);
 
-/* Frees its parameters, as if it had never been built. */
+/* Frees its parameters and its children's, as if it had never been built. */
 TL_API void tl_module_unbuild(tl_module *module);
 
 /* Output for a batch. */
 TL_API tl_var *tl_module_forward(const tl_module *module, tl_var *x);
 
+/* Calls its prepare: the table whose rows its outputs are, or NULL. With step NULL it forgets the batch. */
+TL_API tl_var *tl_module_prepare(tl_module *module, const tl_step *step, tl_var *table, bool *failed);
+
+/* Forgets what it and its children carry from batch to batch. */
+TL_API void tl_module_reset_states(tl_module *module);
+
 /* For `build`: a new parameter "module/name" of the module being built, which owns it. */
 TL_API tl_parameter *tl_build_parameter(tl_builder *builder, const char *name, tl_shape shape,
                                         tl_initializer initializer);
 
-/* The number of weights in all its parameters. */
+/* The number of parameters, its children's included; parameter `index` of them, its own first, each child's
+ * behind; and the number of weights in all of them. */
+TL_API int tl_module_parameters(const tl_module *module);
+TL_API tl_parameter *tl_module_parameter(const tl_module *module, int index);
 TL_API int64_t tl_module_weights(const tl_module *module);
 
 #endif

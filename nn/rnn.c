@@ -1,5 +1,8 @@
+/* The loop over time, for any cell. */
 #include "nn/rnn.h"
 #include "autograd/tape_internal.h"
+#include "nn/rnn_internal.h"
+#include "tensor/compute_internal.h"
 #include "tensor/error_internal.h"
 #include "tensor/options_internal.h"
 
@@ -9,18 +12,23 @@ typedef struct rnn {
     tl_module module;
     tl_rnn_options options;
     tl_cell *cell;
+    int states;
+    bool in_order;           /* sequences are returned in the order of the input even if it goes backwards */
+    tl_dtype dtype;          /* of the states */
     tl_var *projected_table; /* on the step tape of the batch at hand; NULL: sequences are projected */
+    tl_tensor carried[TL_MAX_STATES]; /* stateful: [rows of a batch, width]; empty: nothing carried yet */
 } rnn;
 
 static tl_status build(tl_module *module, tl_builder *builder, tl_shape input, tl_shape *output)
 {
-    const rnn *layer = (const rnn *)module;
+    rnn *layer = (rnn *)module;
     tl_cell *cell = layer->cell;
     if (input.rank != 2)
         return tl_error(TL_ERROR_SHAPE, "%s: input %s, expected [time, features]", cell->name,
                         TL_SHAPE_TEXT(input));
     if (cell->build && cell->build(cell, builder, input.dims[1]) != TL_OK)
         return tl_error_status();
+    layer->dtype = builder->dtype;
     if (layer->options.return_sequences)
         *output = tl_shape(input.dims[0], cell->states[0]);
     else
@@ -28,58 +36,156 @@ static tl_status build(tl_module *module, tl_builder *builder, tl_shape input, t
     return TL_OK;
 }
 
-/* Where the inputs are rows of a table, project the table: fewer rows, and only once for all shards. */
+static void reset_states(tl_module *module)
+{
+    rnn *layer = (rnn *)module;
+    for (int i = 0; i < layer->states; i++)
+        tl_tensor_free(&layer->carried[i]);
+}
+
+/* States to carry, zeros at first, for a batch of so many rows. */
+static tl_status need_states(rnn *layer, int64_t rows)
+{
+    if (!layer->options.stateful)
+        return TL_OK;
+    for (int i = 0; i < layer->states; i++) {
+        tl_tensor *carried = &layer->carried[i];
+        if (!carried->storage)
+            *carried = tl_tensor_new(layer->dtype, tl_shape(rows, layer->cell->states[i]));
+        if (!carried->storage)
+            return tl_error_status();
+        if (carried->shape.dims[0] != rows)
+            return tl_error(
+                TL_ERROR_STATE,
+                "%s: stateful, with states of %lld rows, but a batch of %lld: expected batches of "
+                "one size, or tl_reset_states between them",
+                layer->cell->name, (long long)carried->shape.dims[0], (long long)rows);
+    }
+    return TL_OK;
+}
+
+static bool drops_inputs(const rnn *layer, const tl_tape *tape)
+{
+    return layer->options.dropout > 0 && tl_tape_is_training(tape);
+}
+
+/* Where the inputs are rows of a table, project the table: fewer rows, and only once for all shards. Not if
+ * each sequence has lost features of its own. */
 static tl_var *prepare(tl_module *module, const tl_step *step, tl_var *table, bool *failed)
 {
     rnn *layer = (rnn *)module;
     layer->projected_table = NULL;
-    if (!step || !table || !layer->cell->project)
+    if (!step)
+        return NULL;
+    *failed = need_states(layer, step->rows) != TL_OK;
+    if (*failed || !table || !layer->cell->project || drops_inputs(layer, step->tape))
         return NULL;
     layer->projected_table = layer->cell->project(layer->cell, table);
     *failed = !layer->projected_table || tl_materialize(layer->projected_table) != TL_OK;
     return NULL;
 }
 
+/* 0 or 1 / (1 - rate) for each of n places of each row of x. */
+static tl_var *draw_factors(tl_var *x, int64_t n, double rate)
+{
+    tl_var *ones = tl_zeros(tl_tape_of(x), tl_dtype_of(x), tl_shape(tl_shape_of(x).dims[0], n));
+    if (!ones || tl_tensor_fill(tl_value(ones), 1) != TL_OK)
+        return NULL;
+    return tl_dropout(ones, rate);
+}
+
 static tl_var *project(const rnn *layer, tl_var *x)
 {
     tl_var *table, *ids;
-    if (layer->projected_table && tl_is_gathered(x, &table, &ids))
+    if (drops_inputs(layer, tl_tape_of(x))) {
+        tl_var *factors = draw_factors(x, tl_shape_of(x).dims[2], layer->options.dropout);
+        x = tl_mul(x, tl_unsqueeze(factors, 1));
+    } else if (layer->projected_table && tl_is_gathered(x, &table, &ids)) {
         return tl_gather(tl_import(tl_tape_of(x), layer->projected_table), ids);
-    return layer->cell->project ? layer->cell->project(layer->cell, x) : x;
+    }
+    return x && layer->cell->project ? layer->cell->project(layer->cell, x) : x;
 }
 
 /* One pass over a sequence. */
 typedef struct pass {
-    const tl_cell *cell;
-    void *self;
-    tl_var *x;      /* projected */
-    tl_tensor mask; /* [batch, time] or empty */
-    int states;
+    const rnn *layer;
+    tl_var *x;       /* projected */
+    tl_tensor mask;  /* [batch, time] or empty */
+    tl_var *dropout; /* what a state is multiplied by where it meets recurrent weights; NULL: nothing */
     tl_var *state[TL_MAX_STATES];
     tl_var *output; /* of the last step */
 } pass;
 
-static tl_status start(pass *p)
+static tl_status check_projection(const pass *p)
 {
     tl_shape shape = tl_shape_of(p->x);
-    if (shape.rank != 3)
-        return tl_error(TL_ERROR_SHAPE, "%s: projected input %s, expected [batch, time, features]",
-                        p->cell->name, TL_SHAPE_TEXT(shape));
-    for (; p->states < TL_MAX_STATES && p->cell->states[p->states] > 0; p->states++) {
-        tl_shape state = tl_shape(shape.dims[0], p->cell->states[p->states]);
-        p->state[p->states] = tl_zeros(tl_tape_of(p->x), tl_dtype_of(p->x), state);
-        if (!p->state[p->states])
-            return TL_ERROR_MEMORY;
+    if (shape.rank == 3)
+        return TL_OK;
+    return tl_error(TL_ERROR_SHAPE, "%s: projected input %s, expected [batch, time, features]",
+                    p->layer->cell->name, TL_SHAPE_TEXT(shape));
+}
+
+static tl_status check_state(const pass *p, int i, tl_var *state, tl_shape expected)
+{
+    if (!state)
+        return tl_missing(p->layer->cell->name, "initial state");
+    if (tl_dtype_of(state) == tl_dtype_of(p->x) && tl_shape_equal(tl_shape_of(state), expected))
+        return TL_OK;
+    return tl_error(TL_ERROR_SHAPE, "%s: initial state %d is %s %s, expected %s %s", p->layer->cell->name, i,
+                    tl_dtype_name(tl_dtype_of(state)), TL_SHAPE_TEXT(tl_shape_of(state)),
+                    tl_dtype_name(tl_dtype_of(p->x)), TL_SHAPE_TEXT(expected));
+}
+
+/* The rows of a carried state that the tape's batch goes on from; empty with the error set if there are no
+ * such rows. */
+static tl_tensor carried_rows(const pass *p, int i)
+{
+    tl_tensor carried = p->layer->carried[i];
+    if (!carried.storage) {
+        tl_error(
+            TL_ERROR_STATE,
+            "%s: stateful, but run outside of tl_fit, tl_evaluate and tl_predict, which keep its states: "
+            "expected tl_rnn_forward with states of one's own",
+            p->layer->cell->name);
+        return carried;
     }
-    p->output = tl_zeros(tl_tape_of(p->x), tl_dtype_of(p->x), tl_shape(shape.dims[0], p->cell->states[0]));
-    return p->output ? TL_OK : TL_ERROR_MEMORY;
+    return tl_tensor_slice(carried, 0, tl_tape_of(p->x)->first_row, tl_shape_of(p->x).dims[0]);
+}
+
+static tl_var *start_state(const pass *p, int i, tl_var *const initial[])
+{
+    tl_shape shape = tl_shape(tl_shape_of(p->x).dims[0], p->layer->cell->states[i]);
+    if (initial)
+        return check_state(p, i, initial[i], shape) == TL_OK ? initial[i] : NULL;
+    tl_var *state = tl_zeros(tl_tape_of(p->x), tl_dtype_of(p->x), shape);
+    if (!state || !p->layer->options.stateful)
+        return state;
+    tl_tensor carried = carried_rows(p, i); /* copied, since it is overwritten before backward */
+    return carried.storage && tl_tensor_copy(tl_value(state), carried) == TL_OK ? state : NULL;
+}
+
+static tl_status start(pass *p, tl_var *const initial[])
+{
+    if (check_projection(p) != TL_OK)
+        return tl_error_status();
+    for (int i = 0; i < p->layer->states; i++) {
+        p->state[i] = start_state(p, i, initial);
+        if (!p->state[i])
+            return tl_error_status();
+    }
+    p->output = p->state[0];
+    double rate = p->layer->options.recurrent_dropout;
+    if (rate == 0 || !tl_tape_is_training(tl_tape_of(p->x)))
+        return TL_OK;
+    p->dropout = draw_factors(p->x, p->layer->cell->states[0], rate);
+    return p->dropout ? TL_OK : tl_error_status();
 }
 
 /* Puts back what was, row by row, where the mask is 0. */
 static tl_status keep_masked_rows(pass *p, tl_tensor mask, tl_var *const before[], tl_var *last)
 {
     tl_var *kept = tl_input(tl_tape_of(p->x), tl_tensor_unsqueeze(mask, 1));
-    for (int i = 0; i < p->states; i++) {
+    for (int i = 0; i < p->layer->states; i++) {
         bool is_output = p->output == p->state[i];
         p->state[i] = tl_where(kept, p->state[i], before[i]);
         if (is_output)
@@ -95,28 +201,38 @@ static tl_status keep_masked_rows(pass *p, tl_tensor mask, tl_var *const before[
 
 static tl_status take_step(pass *p, int64_t t)
 {
+    tl_cell *cell = p->layer->cell;
     tl_var *x = tl_select(p->x, 1, t), *last = p->output, *before[TL_MAX_STATES];
-    tl_tensor mask = {0};
-    if (p->mask.storage) {
-        mask = tl_tensor_select(p->mask, 1, t);
+    if (!x)
+        return tl_error_status();
+    bool drops = p->dropout && !cell->applies_dropout;
+    bool masks = p->mask.storage && (drops || !cell->applies_mask); /* what is kept has not lost elements */
+    tl_tensor mask = p->mask.storage ? tl_tensor_select(p->mask, 1, t) : p->mask;
+    if (mask.storage && !masks)
         x = tl_set_mask(x, mask);
-    }
     memcpy(before, p->state, sizeof before);
-    p->output = x ? p->cell->step(p->self, x, p->state) : NULL;
+    if (drops)
+        p->state[0] = tl_mul(p->state[0], p->dropout);
+    else
+        x->dropout = p->dropout;
+    p->output = cell->step(cell, x, p->state);
     if (!p->output)
-        return tl_missing(p->cell->name, "output of a step");
+        return tl_missing(cell->name, "output of a step");
     if (!tl_shape_equal(tl_shape_of(p->output), tl_shape_of(last)))
-        return tl_error(TL_ERROR_SHAPE, "%s: a step gave %s, expected %s", p->cell->name,
+        return tl_error(TL_ERROR_SHAPE, "%s: a step gave %s, expected %s", cell->name,
                         TL_SHAPE_TEXT(tl_shape_of(p->output)), TL_SHAPE_TEXT(tl_shape_of(last)));
-    if (mask.storage && !p->cell->applies_mask)
-        return keep_masked_rows(p, mask, before, last);
-    return TL_OK;
+    return masks ? keep_masked_rows(p, mask, before, last) : TL_OK;
+}
+
+tl_var *tl_dropped(tl_var *x, tl_var *state)
+{
+    return x && x->dropout ? tl_mul(state, x->dropout) : state;
 }
 
 /* The mask in the order of the outputs, which is that in which steps were taken. */
-static tl_var *set_output_mask(tl_var *y, tl_tensor mask, bool backwards)
+static tl_var *set_output_mask(tl_var *y, tl_tensor mask, bool reverse)
 {
-    if (!y || !mask.storage || !backwards)
+    if (!y || !mask.storage || !reverse)
         return tl_set_mask(y, mask);
     tl_tensor reversed = tl_value(tl_zeros(tl_tape_of(y), TL_U8, mask.shape));
     int64_t steps = mask.shape.dims[1];
@@ -127,37 +243,68 @@ static tl_var *set_output_mask(tl_var *y, tl_tensor mask, bool backwards)
     return tl_set_mask(y, reversed);
 }
 
-static tl_var *forward(const tl_module *module, tl_var *input)
+/* All steps. Returns the output of the layer. */
+static tl_var *run_through(pass *p)
 {
-    const rnn *layer = (const rnn *)module;
-    pass p = {
-        .cell = layer->cell, .self = layer->cell, .mask = tl_mask_of(input), .x = project(layer, input)};
-    if (!p.x || start(&p) != TL_OK)
-        return NULL;
-    int64_t steps = tl_shape_of(p.x).dims[1];
+    const rnn *layer = p->layer;
+    tl_tape *tape = tl_tape_of(p->x);
+    int64_t batch = tl_shape_of(p->x).dims[0], steps = tl_shape_of(p->x).dims[1];
+    bool backwards = layer->options.go_backwards;
     tl_var **outputs = NULL;
     if (layer->options.return_sequences) {
-        outputs = tl_arena_take(tl_tape_of(p.x)->arena, (size_t)steps * sizeof *outputs);
+        outputs = tl_arena_take(tape->arena, (size_t)steps * sizeof *outputs);
         if (!outputs)
             return NULL;
     }
     for (int64_t i = 0; i < steps; i++) {
-        if (take_step(&p, layer->options.go_backwards ? steps - 1 - i : i) != TL_OK)
+        int64_t t = backwards ? steps - 1 - i : i;
+        if (take_step(p, t) != TL_OK)
             return NULL;
         if (outputs)
-            outputs[i] = p.output;
+            outputs[layer->in_order ? t : i] = p->output;
     }
     if (!outputs)
-        return p.output;
+        return p->output;
     if (steps == 0)
-        return tl_zeros(tl_tape_of(p.x), tl_dtype_of(p.x),
-                        tl_shape(tl_shape_of(p.x).dims[0], 0, layer->cell->states[0]));
-    return set_output_mask(tl_stack(outputs, (int)steps, 1), p.mask, layer->options.go_backwards);
+        return tl_zeros(tape, tl_dtype_of(p->x), tl_shape(batch, 0, layer->cell->states[0]));
+    return set_output_mask(tl_stack(outputs, (int)steps, 1), p->mask, backwards && !layer->in_order);
 }
 
-static void free_cell(tl_module *module)
+/* Keeps the last states for the next batch. Shards do so at once, each for rows of its own, so the storage
+ * gets no new version: nothing on a tape looks at it. */
+static tl_status carry(const pass *p)
+{
+    for (int i = 0; i < p->layer->states; i++) {
+        tl_tensor rows = carried_rows(p, i), state = tl_value(p->state[i]);
+        if (!rows.storage || !state.storage)
+            return tl_error_status();
+        tl_compute_store(rows, state, false);
+    }
+    return TL_OK;
+}
+
+static tl_var *run(const rnn *layer, tl_var *input, tl_var *const initial[], tl_var *final[])
+{
+    pass p = {.layer = layer, .mask = tl_mask_of(input), .x = project(layer, input)};
+    if (!p.x || start(&p, initial) != TL_OK)
+        return NULL;
+    tl_var *output = run_through(&p);
+    if (output && layer->options.stateful && !initial && carry(&p) != TL_OK)
+        return NULL;
+    if (output && final)
+        memcpy(final, p.state, sizeof p.state);
+    return output;
+}
+
+static tl_var *forward(const tl_module *module, tl_var *input)
+{
+    return run((const rnn *)module, input, NULL, NULL);
+}
+
+static void free_rnn(tl_module *module)
 {
     const rnn *layer = (const rnn *)module;
+    reset_states(module);
     if (layer->cell->free)
         layer->cell->free(layer->cell);
 }
@@ -166,8 +313,46 @@ static const tl_module_type type = {.name = "rnn",
                                     .build = build,
                                     .forward = forward,
                                     .prepare = prepare,
-                                    .free = free_cell,
+                                    .reset_states = reset_states,
+                                    .free = free_rnn,
                                     .takes_mask = true};
+
+tl_var *tl_rnn_forward(const tl_module *module, tl_var *x, tl_var *const initial[], tl_var *final[])
+{
+    if (!module || !x)
+        return NULL;
+    if (module->type != &type || !module->built) {
+        tl_error(TL_ERROR_ARGUMENT, "rnn_forward: layer %s, expected a recurrent one that is built",
+                 module->kind);
+        return NULL;
+    }
+    return run((const rnn *)module, x, initial, final);
+}
+
+const tl_rnn_options *tl_rnn_options_of(const tl_module *module)
+{
+    return module->type == &type ? &((const rnn *)module)->options : NULL;
+}
+
+void tl_rnn_turn_round(tl_module *module)
+{
+    rnn *layer = (rnn *)module;
+    layer->options.go_backwards = layer->in_order = true;
+}
+
+static tl_status check_options(const tl_rnn_options *o)
+{
+    const tl_cell *cell = o->cell;
+    const char *name = cell->name ? cell->name : "without a name";
+    if (!cell->step || cell->states[0] < 1)
+        return tl_error(TL_ERROR_ARGUMENT,
+                        "rnn: cell %s needs a step and at least one state of width 1 or more", name);
+    if (!(o->dropout >= 0 && o->dropout < 1 && o->recurrent_dropout >= 0 && o->recurrent_dropout < 1))
+        return tl_error(TL_ERROR_ARGUMENT,
+                        "rnn: cell %s with dropout %g and recurrent_dropout %g, expected 0 to less than 1",
+                        name, o->dropout, o->recurrent_dropout);
+    return TL_OK;
+}
 
 tl_module *tl_rnn_with(const tl_rnn_options *options)
 {
@@ -178,12 +363,7 @@ tl_module *tl_rnn_with(const tl_rnn_options *options)
         return NULL;
     }
     tl_cell *cell = o.cell;
-    rnn *layer = NULL;
-    if (!cell->step || cell->states[0] < 1)
-        tl_error(TL_ERROR_ARGUMENT, "rnn: cell %s needs a step and at least one state of width 1 or more",
-                 cell->name ? cell->name : "without a name");
-    else
-        layer = tl_module_new(&type, sizeof *layer);
+    rnn *layer = check_options(&o) == TL_OK ? tl_module_new(&type, sizeof *layer) : NULL;
     if (!layer) {
         if (cell->free)
             cell->free(cell);
@@ -191,6 +371,8 @@ tl_module *tl_rnn_with(const tl_rnn_options *options)
     }
     layer->options = o;
     layer->cell = cell;
+    while (layer->states < TL_MAX_STATES && cell->states[layer->states] > 0)
+        layer->states++;
     if (cell->name)
         layer->module.kind = cell->name;
     return &layer->module;

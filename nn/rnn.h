@@ -54,19 +54,50 @@ typedef struct tl_cell {
     /* The step looks at tl_mask_of(x) itself and keeps the states of rows where it is 0. Otherwise the layer
      * does it, with tl_where. */
     bool applies_mask;
+
+    /* The step takes tl_dropped(x, state) wherever a state meets recurrent weights. Otherwise, with
+     * recurrent_dropout, the layer hands it a state[0] that has lost elements already, which is the same for
+     * a cell whose states have no other way on. */
+    bool applies_dropout;
 } tl_cell;
 
+/* What all recurrent layers know. */
+#define TL_RNN_OPTIONS                                                                                       \
+    bool return_sequences;    /* the output of every step, not of the last alone */                          \
+    bool go_backwards;        /* from the last step to the first; sequences are returned in that order */    \
+    bool stateful;            /* row i of a batch goes on from the states of row i of the last batch */      \
+    double dropout;           /* share of the input's features dropped in training: 0 to less than 1 */      \
+    double recurrent_dropout; /* of the state's elements, on their way to the recurrent weights */
+
 /* A cell over a sequence: [batch, time, features] -> [batch, width of the output], or [batch, time, width]
- * with return_sequences. Steps where the mask is 0 leave states as they are and repeat the last output. */
+ * with return_sequences. Steps where the mask is 0 leave states as they are and repeat the last output.
+ *
+ * What dropout takes away stays away for a whole sequence  (Gal and Ghahramani, 2016), as in Keras.
+ *
+ * With stateful, batches must have one number of rows. tl_fit forgets the states before each epoch and before
+ * each validation, tl_evaluate before it starts; tl_predict goes on from call to call, until
+ * tl_reset_states. Gradients do not flow back into the last batch: long sequences, cut into windows that
+ * follow each other, are so trained by truncated backpropagation through time (see tl_streams,
+ * data/windows.h).
+ */
 typedef struct tl_rnn_options {
     size_t size;
-    void *cell;            /* a struct that starts with a tl_cell */
-    bool return_sequences; /* the output of every step, not of the last alone */
-    bool go_backwards;     /* from the last step to the first; sequences are returned in that order */
+    void *cell; /* a struct that starts with a tl_cell */
+    TL_RNN_OPTIONS
 } tl_rnn_options;
 
 TL_API tl_module *tl_rnn_with(const tl_rnn_options *options);
 #define tl_rnn(...) tl_rnn_with(&(tl_rnn_options){.size = sizeof(tl_rnn_options), .cell = __VA_ARGS__})
+
+/* The output of a built recurrent layer that starts from states of the caller's and tells how they end:
+ * Keras's initial_state and return_state. `initial`, one var a state, [batch, width], or NULL for what the
+ * layer would start from; `final`, room for TL_MAX_STATES, or NULL. For models written on the bare tape, such
+ * as an encoder and the decoder that goes on from it. */
+TL_API tl_var *tl_rnn_forward(const tl_module *rnn, tl_var *x, tl_var *const initial[], tl_var *final[]);
+
+/* For the step of a cell: a state with the layer's recurrent dropout, where x is the input of the step; the
+ * state itself outside of training or without such dropout. */
+TL_API tl_var *tl_dropped(tl_var *x, tl_var *state);
 
 /* h_t = activation(x_t kernel + h_(t-1) recurrent_kernel + bias), h_0 = 0  (Elman, "Finding structure in
  * time", 1990). Parameters: kernel [features, units], recurrent_kernel [units, units], bias [units]. */
@@ -75,8 +106,7 @@ typedef struct tl_simple_rnn_options {
     int64_t units;            /* at least 1 */
     tl_activation activation; /* TL_TANH; not TL_SOFTMAX */
     bool no_bias;
-    bool return_sequences;
-    bool go_backwards;
+    TL_RNN_OPTIONS
     tl_initializer kernel_initializer;    /* TL_GLOROT_UNIFORM */
     tl_initializer recurrent_initializer; /* TL_ORTHOGONAL */
     tl_initializer bias_initializer;      /* TL_ZEROS */
@@ -85,5 +115,23 @@ typedef struct tl_simple_rnn_options {
 TL_API tl_module *tl_simple_rnn_with(const tl_simple_rnn_options *options);
 #define tl_simple_rnn(...)                                                                                   \
     tl_simple_rnn_with(&(tl_simple_rnn_options){.size = sizeof(tl_simple_rnn_options), .units = __VA_ARGS__})
+
+/* How the outputs of the two directions become one: side by side, or element by element. */
+typedef enum tl_merge_mode { TL_MERGE_CONCAT = 0, TL_MERGE_SUM, TL_MERGE_MUL, TL_MERGE_AVE } tl_merge_mode;
+
+/* Two recurrent layers over one sequence, in both directions: [batch, time, features] -> [batch, width], or
+ * [batch, time, width] if both return sequences, each step's two outputs together  (Schuster and Paliwal,
+ * 1997). tl_bidirectional(tl_simple_rnn(32), tl_simple_rnn(32)): the second is run backwards. Both belong to
+ * the result, and are freed even when this fails, unless they belong to another layer or model. */
+typedef struct tl_bidirectional_options {
+    size_t size;
+    tl_module *forward, *backward;
+    tl_merge_mode merge_mode; /* TL_MERGE_CONCAT */
+} tl_bidirectional_options;
+
+TL_API tl_module *tl_bidirectional_with(const tl_bidirectional_options *options);
+#define tl_bidirectional(forward_, ...)                                                                      \
+    tl_bidirectional_with(&(tl_bidirectional_options){                                                       \
+        .size = sizeof(tl_bidirectional_options), .forward = (forward_), .backward = __VA_ARGS__})
 
 #endif

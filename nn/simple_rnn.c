@@ -70,5 +70,6 @@ tl_module *tl_simple_rnn_with(const tl_simple_rnn_options *options)
                         .step = step,
                         .free = tl_release,
                         .applies_mask = true};
-    return tl_rnn(c, .return_sequences = o.return_sequences, .go_backwards = o.go_backwards);
+    return tl_rnn(c, .return_sequences = o.return_sequences, .go_backwards = o.go_backwards,
+                  .stateful = o.stateful, .dropout = o.dropout, .recurrent_dropout = o.recurrent_dropout);
 }

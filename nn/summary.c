@@ -14,12 +14,15 @@ static const char *with_commas(int64_t number, char text[32])
     return text;
 }
 
-/* The shape with the batch in front: "(None, 500, 32)". */
+/* The shape with the batch in front, and what may be any number as Keras has it: "(None, 500, 32)". */
 static const char *with_batch(tl_shape shape, char text[TL_SHAPE_TEXT_SIZE])
 {
     int used = snprintf(text, TL_SHAPE_TEXT_SIZE, "(None");
-    for (int i = 0; i < shape.rank; i++)
-        used += snprintf(text + used, TL_SHAPE_TEXT_SIZE - (size_t)used, ", %lld", (long long)shape.dims[i]);
+    for (int i = 0; i < shape.rank; i++) {
+        size_t room = TL_SHAPE_TEXT_SIZE - (size_t)used;
+        used += shape.dims[i] == TL_ANY ? snprintf(text + used, room, ", None")
+                                        : snprintf(text + used, room, ", %lld", (long long)shape.dims[i]);
+    }
     snprintf(text + used, TL_SHAPE_TEXT_SIZE - (size_t)used, ")");
     return text;
 }

@@ -7,16 +7,10 @@
 #include "tensor/compute_internal.h"
 
 /* Each file's ops, NULL-terminated; registry.c lists the files. */
-extern const tl_op *const tl_arithmetic_ops[],
-    *const tl_function_ops[], *const tl_matmul_ops[], *const tl_affine_ops[],
-                                                          *const tl_reduce_ops[],
-                                                              *const tl_view_ops[],
-                                                                  *const tl_join_ops[],
-                                                                      *const tl_gather_ops[],
-                                                                          *const tl_where_ops[],
-                                                                              *const tl_softmax_ops[],
-                                                                                  *const tl_dropout_ops[],
-                                                                                      *const tl_loss_ops[];
+typedef const tl_op *const tl_op_list[];
+extern tl_op_list tl_arithmetic_ops, tl_function_ops, tl_matmul_ops, tl_affine_ops, tl_reduce_ops,
+    tl_view_ops, tl_join_ops, tl_gather_ops, tl_where_ops, tl_softmax_ops, tl_normalize_ops, tl_dropout_ops,
+    tl_loss_ops;
 
 #define TL_COUNT(array) ((int)(sizeof(array) / sizeof((array)[0])))
 
