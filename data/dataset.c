@@ -14,6 +14,14 @@ tl_dataset tl_dataset_of(tl_tensor x, tl_tensor y)
     return (tl_dataset){.x = x, .y = y};
 }
 
+void tl_dataset_free(tl_dataset *dataset)
+{
+    if (!dataset)
+        return;
+    tl_tensor_free(&dataset->x);
+    tl_tensor_free(&dataset->y);
+}
+
 bool tl_dataset_ok(tl_dataset dataset)
 {
     return dataset.x.storage != NULL && dataset.y.storage != NULL;

@@ -1,7 +1,8 @@
 /* Data sets: inputs and targets side by side, one sample a row. Rests on tensor.h.
  *
  * A tl_dataset is a pair of views; whoever made the tensors owns them and keeps them for as long as the
- * data set is in use. Slices of it copy nothing.
+ * data set is in use. Slices of it copy nothing. Where a maker of data sets says that the caller owns one,
+ * tl_dataset_free frees it.
  */
 #ifndef TL_DATA_DATASET_H
 #define TL_DATA_DATASET_H
@@ -15,6 +16,10 @@ typedef struct tl_dataset {
 
 /* The two tensors as a data set; empty, with the error set, unless both have a first axis of one length. */
 TL_API tl_dataset tl_dataset_of(tl_tensor x, tl_tensor y);
+
+/* Frees both tensors and makes *dataset empty. NULL and empty data sets are fine. Only for data sets whose
+ * maker says that the caller owns them, and not for slices of these. */
+TL_API void tl_dataset_free(tl_dataset *dataset);
 
 /* False for the empty data set that stands for a failure. */
 TL_API bool tl_dataset_ok(tl_dataset dataset);

@@ -1,8 +1,7 @@
 #include "data/text.h"
+#include "data/utf8_internal.h"
 
 #include <string.h>
-
-enum { LONGEST_CHARACTER = 4 };
 
 static const bool separates[256] = {
     ['\0'] = true, ['\t'] = true, ['\n'] = true, ['\v'] = true, ['\f'] = true, ['\r'] = true, [' '] = true,
@@ -68,69 +67,6 @@ static uint32_t lower(uint32_t code)
     return code;
 }
 
-/* The length of the sequence at `at`, which has `left` > 0 bytes, and its code point; 0 if malformed. Reads
- * no further than the first byte that does not fit, so a terminating zero is as good as a length. */
-static size_t decode(const char *at, size_t left, uint32_t *code)
-{
-    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-    unsigned char lead = (unsigned char)*at;
-    size_t length = lead < 0x80 ? 1 : lead >> 5 == 6 ? 2 : lead >> 4 == 14 ? 3 : lead >> 3 == 30 ? 4 : 0;
-    if (length == 0 || length > left)
-        return 0;
-    uint32_t value = length == 1 ? lead : lead & (0x7Fu >> length);
-    for (size_t i = 1; i < length; i++) {
-        unsigned char next = (unsigned char)at[i];
-        if (next >> 6 != 2)
-            return 0;
-        value = value << 6 | (next & 0x3Fu);
-    }
-    *code = value;
-    bool surrogate = value >= 0xD800 && value <= 0xDFFF;
-    return value < least[length] || value > 0x10FFFF || surrogate ? 0 : length;
-}
-
-/* Writes a code point of two bytes or more, or a small letter of ASCII; returns its length. */
-static size_t encode(uint32_t code, char *out)
-{
-    if (code < 0x80) {
-        out[0] = (char)code;
-        return 1;
-    }
-    size_t length = code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
-    for (size_t i = length - 1; i > 0; i--, code >>= 6)
-        out[i] = (char)(0x80 | (code & 0x3F));
-    out[0] = (char)((0xF00 >> length & 0xFF) | code);
-    return length;
-}
-
-/* The leading bytes that are ASCII, eight at a time; up to seven may be missing. */
-static size_t ascii_run(const char *text, size_t size)
-{
-    size_t run = 0;
-    for (uint64_t eight; size - run >= sizeof eight; run += sizeof eight) {
-        memcpy(&eight, text + run, sizeof eight);
-        if (eight & 0x8080808080808080u)
-            break;
-    }
-    return run;
-}
-
-int64_t tl_utf8_check(const char *text, size_t size)
-{
-    size_t at = 0;
-    while (at < size) {
-        at += ascii_run(text + at, size - at);
-        for (size_t i = 0; i < sizeof(uint64_t) && at < size; i++) {
-            uint32_t code;
-            size_t length = decode(text + at, size - at, &code);
-            if (length == 0)
-                return (int64_t)at;
-            at += length;
-        }
-    }
-    return -1;
-}
-
 /* The length of an HTML line break at `at`, or 0. */
 static size_t line_break(const char *at)
 {
@@ -176,13 +112,13 @@ static char small_ascii(char c)
 static const char *take_character(tl_words *words, const char *at)
 {
     uint32_t code;
-    size_t length = decode(at, SIZE_MAX, &code);
+    size_t length = tl_utf8_decode(at, SIZE_MAX, &code);
     char *out = words->word + words->length;
     size_t written = 1;
     if (length == 0)
         *out = *at;
     else
-        written = encode(lower(code), out);
+        written = tl_utf8_encode(lower(code), out);
     words->length += written;
     return at + (length ? length : 1);
 }
@@ -198,7 +134,7 @@ const char *tl_words_next(tl_words *words)
     words->length = 0;
     while (!separates[(unsigned char)*at]) {
         unsigned char c = (unsigned char)*at;
-        if (words->length > TL_WORD_SIZE - LONGEST_CHARACTER - 1)
+        if (words->length > TL_WORD_SIZE - TL_UTF8_LONGEST - 1)
             at++; /* no room: the rest of the word is passed over */
         else if (c < 0x80)
             words->word[words->length++] = small_ascii(*at++);

@@ -7,13 +7,18 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum { SLICES = 8, TRAILER = 8 };
 
 struct tl_unpack {
+    const char *what, *path;
     struct archive *archive;
     FILE *file;
+    bool empty, started;
     const char *problem;
+    const char *left; /* of the last block, for tl_unpack_read */
+    size_t left_bytes;
     uint32_t crc;                /* CRC-32 of what was read, inverted */
     uint32_t length;             /* its bytes, modulo 2^32 */
     uint32_t table[SLICES][256]; /* [k][b]: what byte b does to the CRC, k bytes further on */
@@ -59,10 +64,15 @@ static ptrdiff_t fail(tl_unpack *unpack, const char *problem)
     return -1;
 }
 
+static bool is_gzip(const tl_unpack *unpack)
+{
+    return archive_filter_code(unpack->archive, 0) == ARCHIVE_FILTER_GZIP;
+}
+
 /* The last eight bytes of a gzip file are the CRC-32 and the length of what is in it. */
 static ptrdiff_t check_trailer(tl_unpack *unpack)
 {
-    if (archive_filter_code(unpack->archive, 0) != ARCHIVE_FILTER_GZIP)
+    if (!is_gzip(unpack))
         return 0;
     unsigned char trailer[TRAILER];
     bool read = fseek(unpack->file, -TRAILER, SEEK_END) == 0 && fread(trailer, TRAILER, 1, unpack->file) == 1;
@@ -77,6 +87,8 @@ ptrdiff_t tl_unpack_next(tl_unpack *unpack, const void **block)
 {
     size_t size = 0;
     int64_t offset;
+    if (unpack->empty)
+        return check_trailer(unpack);
     while (size == 0) {
         int code = archive_read_data_block(unpack->archive, block, &size, &offset);
         if (code == ARCHIVE_EOF)
@@ -84,6 +96,9 @@ ptrdiff_t tl_unpack_next(tl_unpack *unpack, const void **block)
         if (code != ARCHIVE_OK)
             return fail(unpack, archive_error_string(unpack->archive));
     }
+    if (!unpack->started && !is_gzip(unpack) && size > 1 && memcmp(*block, "\x1F\x8B", 2) == 0)
+        return fail(unpack, "its gzip header is damaged or cut short");
+    unpack->started = true;
     update(unpack, *block, size);
     return (ptrdiff_t)size;
 }
@@ -93,22 +108,97 @@ const char *tl_unpack_problem(const tl_unpack *unpack)
     return unpack->problem ? unpack->problem : "it cannot be read";
 }
 
-static tl_status open_stream(tl_unpack *unpack, const char *what, const char *path)
+tl_status tl_unpack_failed(const tl_unpack *unpack)
+{
+    return tl_error(TL_ERROR_FORMAT, "%s: %s: %s", unpack->what, unpack->path, tl_unpack_problem(unpack));
+}
+
+ptrdiff_t tl_unpack_read(tl_unpack *unpack, void *out, size_t bytes)
+{
+    size_t got = 0;
+    while (got < bytes) {
+        if (unpack->left_bytes == 0) {
+            const void *block;
+            ptrdiff_t size = tl_unpack_next(unpack, &block);
+            if (size < 0)
+                tl_unpack_failed(unpack);
+            if (size <= 0)
+                return size < 0 ? -1 : (ptrdiff_t)got;
+            unpack->left = block;
+            unpack->left_bytes = (size_t)size;
+        }
+        size_t part = bytes - got < unpack->left_bytes ? bytes - got : unpack->left_bytes;
+        memcpy((char *)out + got, unpack->left, part);
+        unpack->left += part;
+        unpack->left_bytes -= part;
+        got += part;
+    }
+    return (ptrdiff_t)got;
+}
+
+/* Exchanges memory with `used` bytes in it for some with room for `bytes` and a zero. */
+static char *grow(char *memory, size_t used, size_t bytes)
+{
+    char *larger = tl_allocate_raw(bytes + 1);
+    if (larger && used > 0)
+        memcpy(larger, memory, used);
+    tl_release(memory);
+    return larger;
+}
+
+char *tl_unpack_take(tl_unpack *unpack, size_t most, size_t *count)
+{
+    enum { FIRST = 1 << 16 };
+    char *memory = NULL;
+    size_t got = 0, room = most < FIRST ? most : FIRST;
+    for (;;) {
+        memory = grow(memory, got, room);
+        ptrdiff_t read = memory ? tl_unpack_read(unpack, memory + got, room - got) : -1;
+        if (read < 0) {
+            tl_release(memory);
+            return NULL;
+        }
+        got += (size_t)read;
+        if (got < room || room == most)
+            break;
+        room = room < most / 2 ? room * 2 : most;
+    }
+    memory[got] = '\0';
+    *count = got;
+    return memory;
+}
+
+static tl_status cannot_open(const tl_unpack *unpack, int code)
+{
+    return tl_error(TL_ERROR_IO, "%s: %s: %s", unpack->what, unpack->path, strerror(code));
+}
+
+static tl_status open_file(tl_unpack *unpack)
+{
+    struct stat about;
+    unpack->file = fopen(unpack->path, "rb");
+    if (!unpack->file || fstat(fileno(unpack->file), &about) != 0)
+        return cannot_open(unpack, errno);
+    return S_ISDIR(about.st_mode) ? cannot_open(unpack, EISDIR) : TL_OK;
+}
+
+static tl_status open_stream(tl_unpack *unpack)
 {
     struct archive_entry *whole;
-    unpack->file = fopen(path, "rb");
-    if (!unpack->file)
-        return tl_error(TL_ERROR_IO, "%s: %s: %s", what, path, strerror(errno));
     unpack->archive = archive_read_new();
     if (!unpack->archive)
-        return tl_error(TL_ERROR_MEMORY, "%s: %s: out of memory", what, path);
+        return tl_error(TL_ERROR_MEMORY, "%s: %s: out of memory", unpack->what, unpack->path);
     archive_read_support_filter_gzip(unpack->archive);
     archive_read_support_format_raw(unpack->archive);
-    if (archive_read_open_FILE(unpack->archive, unpack->file) == ARCHIVE_OK &&
-        archive_read_next_header(unpack->archive, &whole) == ARCHIVE_OK)
+    archive_read_support_format_empty(unpack->archive);
+    int code = archive_read_open_FILE(unpack->archive, unpack->file);
+    if (code == ARCHIVE_OK)
+        code = archive_read_next_header(unpack->archive, &whole);
+    unpack->empty = code == ARCHIVE_EOF;
+    if (code == ARCHIVE_OK || code == ARCHIVE_EOF)
         return TL_OK;
-    const char *why = archive_error_string(unpack->archive);
-    return tl_error(TL_ERROR_FORMAT, "%s: %s: %s", what, path, why ? why : "it cannot be read");
+    fail(unpack, archive_error_string(unpack->archive));
+    return tl_unpack_failed(unpack);
 }
 
 tl_unpack *tl_unpack_open(const char *what, const char *path)
@@ -116,9 +206,11 @@ tl_unpack *tl_unpack_open(const char *what, const char *path)
     tl_unpack *unpack = tl_allocate(sizeof *unpack);
     if (!unpack)
         return NULL;
+    unpack->what = what;
+    unpack->path = path;
     unpack->crc = ~0u;
     make_table(unpack->table);
-    if (open_stream(unpack, what, path) == TL_OK)
+    if (open_file(unpack) == TL_OK && open_stream(unpack) == TL_OK)
         return unpack;
     tl_unpack_close(unpack);
     return NULL;

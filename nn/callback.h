@@ -78,6 +78,23 @@ TL_API tl_callback *tl_early_stopping_with(const tl_early_stopping_options *opti
     tl_early_stopping_with(                                                                                  \
         &(tl_early_stopping_options){.size = sizeof(tl_early_stopping_options), __VA_ARGS__})
 
+/* Multiplies the optimizer's learning rate by `factor` when the monitored value has not been better than its
+ * best by more than min_delta for `patience` epochs. A schedule's factor comes on top of that. Semantics and
+ * defaults of Keras 3, but that nothing is printed. */
+typedef struct tl_reduce_lr_on_plateau_options {
+    size_t size;
+    const char *monitor; /* "val_loss" */
+    double factor;       /* 0.1; less than 1 */
+    double min_delta;    /* 1e-4 */
+    double min_lr;       /* 0: the learning rate is never reduced below this */
+    int patience;        /* 10; at the first epoch that is no better: 1 */
+    int cooldown;        /* 0: epochs after a reduction before waiting begins anew */
+} tl_reduce_lr_on_plateau_options;
+TL_API tl_callback *tl_reduce_lr_on_plateau_with(const tl_reduce_lr_on_plateau_options *options);
+#define tl_reduce_lr_on_plateau(...)                                                                         \
+    tl_reduce_lr_on_plateau_with(                                                                            \
+        &(tl_reduce_lr_on_plateau_options){.size = sizeof(tl_reduce_lr_on_plateau_options), __VA_ARGS__})
+
 /* Saves the weights with tl_save at the end of every epoch, or of every one that is the best so far. */
 typedef struct tl_model_checkpoint_options {
     size_t size;

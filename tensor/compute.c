@@ -163,13 +163,13 @@ void tl_compute_outer(tl_dtype dtype, const tl_outer *outer)
 }
 
 void tl_compute_update(tl_dtype dtype, tl_update update, int64_t n, const double *p, const void *g, void *w,
-                       void *s0, void *s1)
+                       void *const states[TL_UPDATE_STATES])
 {
     tl_update_kernel *kernel = tl_kernels_for(dtype)->update[update];
     enum { PIECE = 1 << 14 };
     const unsigned mode = tl_flush_set(dtype == TL_F32 ? tl_flushing : 0);
     if (!parallel_pays(n * 16)) { /* an update of one element costs about that many */
-        kernel(n, p, g, w, s0, s1);
+        kernel(n, p, g, w, states);
         tl_flush_set(mode);
         return;
     }
@@ -178,9 +178,13 @@ void tl_compute_update(tl_dtype dtype, tl_update update, int64_t n, const double
     {
         const unsigned own = tl_flush_set(dtype == TL_F32 ? tl_flushing : 0);
 #pragma omp for schedule(static)
-        for (int64_t first = 0; first < n; first += PIECE)
+        for (int64_t first = 0; first < n; first += PIECE) {
+            void *parts[TL_UPDATE_STATES];
+            for (int i = 0; i < TL_UPDATE_STATES; i++)
+                parts[i] = advance(states[i], first, dtype);
             kernel(n - first < PIECE ? n - first : PIECE, p, advance(g, first, dtype),
-                   advance(w, first, dtype), advance(s0, first, dtype), advance(s1, first, dtype));
+                   advance(w, first, dtype), parts);
+        }
         tl_flush_set(own);
     }
     tl_flush_set(mode);

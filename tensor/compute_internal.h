@@ -26,6 +26,6 @@ void tl_compute_max(tl_tensor out, tl_tensor a);
 void tl_compute_product(tl_dtype dtype, const tl_product *product);
 void tl_compute_outer(tl_dtype dtype, const tl_outer *outer);
 void tl_compute_update(tl_dtype dtype, tl_update update, int64_t n, const double *p, const void *g, void *w,
-                       void *s0, void *s1);
+                       void *const states[TL_UPDATE_STATES]);
 
 #endif

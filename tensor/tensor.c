@@ -470,3 +470,27 @@ tl_tensor tl_tensor_unsqueeze(tl_tensor tensor, int axis)
     result.strides[at] = at < rank ? tensor.strides[at] * tensor.shape.dims[at] : 1;
     return result;
 }
+
+tl_tensor tl_tensor_unfold(tl_tensor tensor, int axis, int64_t size, int64_t step)
+{
+    if (!tensor.storage)
+        return empty;
+    int at = tl_shape_axis("unfold", tensor.shape, axis), rank = tensor.shape.rank;
+    if (at < 0)
+        return empty;
+    int64_t extent = tensor.shape.dims[at];
+    if (rank == TL_MAX_RANK || size < 1 || size > extent || step < 1) {
+        tl_error(TL_ERROR_SHAPE, "unfold: windows of %lld every %lld along axis %d of shape %s",
+                 (long long)size, (long long)step, axis, TL_SHAPE_TEXT(tensor.shape));
+        return empty;
+    }
+    int64_t windows = (extent - size) / step + 1;
+    tl_tensor result = tensor;
+    result.shape.rank = rank + 1;
+    result.shape.dims[at] = windows;
+    result.shape.dims[rank] = size;
+    result.strides[rank] = tensor.strides[at];
+    if (windows > 1) /* of one window, the stride does not matter and the step may be anything */
+        result.strides[at] *= step;
+    return tl_shape_check("unfold", result.shape) == TL_OK ? result : empty;
+}

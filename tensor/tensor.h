@@ -1,8 +1,9 @@
 /* Tensors: n-d arrays and views of them.
  *
  * A tl_tensor is a small value: a shape and strides over a storage that somebody owns. Views (slice,
- * select, transpose, reshape, broadcast) are new values over the same storage; they copy nothing and own
- * nothing. Exactly one value, the one that tl_tensor_new returned, is freed. Rests on shape.h and error.h.
+ * select, transpose, reshape, broadcast, unfold) are new values over the same storage; they copy nothing and
+ * own nothing. Exactly one value, the one that tl_tensor_new returned, is freed. Rests on shape.h and
+ * error.h.
  *
  * A function that cannot give a tensor sets the error and returns an empty one (storage == NULL,
  * tl_tensor_ok() false); a function given an empty one returns an empty one and leaves the message, so a
@@ -100,5 +101,12 @@ TL_API tl_tensor tl_tensor_broadcast(tl_tensor tensor, tl_shape shape);
 
 /* A new axis of extent 1 before `axis` (-1: at the end). */
 TL_API tl_tensor tl_tensor_unsqueeze(tl_tensor tensor, int axis);
+
+/* Windows along `axis` (negative: from the end), as torch.Tensor.unfold gives them: every window has `size`
+ * elements and starts `step` after the one before, so there are (extent - size) / step + 1 of them, rounded
+ * down. They take the place of the axis, and their elements become a new last axis: unfold of [9, 2] along 0
+ * with size 3 and step 2 is [4, 2, 3]. With step < size windows overlap: many elements of the view are one in
+ * memory, and it must not be written to. */
+TL_API tl_tensor tl_tensor_unfold(tl_tensor tensor, int axis, int64_t size, int64_t step);
 
 #endif

@@ -4,18 +4,10 @@
 #include "options.h"
 #include "saved.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-
-static int fail(void)
-{
-    fflush(stdout); /* what was printed came before the mistake */
-    fprintf(stderr, "imdb: %s\n", tl_error_message());
-    return 1;
-}
 
 enum { PATH_SIZE = 4096 };
 
@@ -35,63 +27,55 @@ static tl_status find_reviews(const options *o, char path[PATH_SIZE])
 static tl_imdb *read_reviews(const options *o)
 {
     char path[PATH_SIZE];
-    uint64_t seed = (uint64_t)o->seed;
+    uint64_t seed = (uint64_t)o->training.seed;
     if (find_reviews(o, path) == TL_OK) {
         fprintf(stderr, "Data: %s\n", path);
-        return tl_imdb_load(path, .num_words = o->num_words, .pad_to = o->maxlen, .seed = seed);
+        return tl_imdb_load(path, .num_words = o->num_words,
+                            .pad_to = o->maxlen == NOT_GIVEN ? 500 : o->maxlen, .seed = seed);
     }
     if (o->data)
         return NULL;
     fprintf(stderr,
             "Data: no IMDB reviews found, so these are GENERATED ones, in which the order of words decides.\n"
             "      scripts/fetch-data imdb downloads the real ones.\n");
-    return generate_reviews(o->num_words, o->maxlen_given ? o->maxlen : 0, seed);
+    return generate_reviews(o->num_words, o->maxlen == NOT_GIVEN ? 0 : o->maxlen, seed);
 }
 
 /* Finds out before training, not after it, whether what follows will work. */
 static tl_status check_plans(const options *o)
 {
-    if (o->save && tl_safetensors_writable(o->save) != TL_OK)
+    if (o->training.save && tl_safetensors_writable(o->training.save) != TL_OK)
         return tl_error_status();
     return o->text ? check_review(o->text, "the review") : TL_OK;
 }
 
-static tl_history *train(const options *o, tl_model *model, tl_dataset data)
-{
-    tl_callback *best =
-        tl_early_stopping(.monitor = "val_accuracy", .patience = o->epochs, .restore_best_weights = true);
-    tl_callback *callbacks[] = {best, o->log ? tl_csv_log(o->log) : NULL};
-    return tl_fit(model, data, .epochs = o->epochs, .batch_size = o->batch_size,
-                  .validation_split = o->validation_split, .seed = (uint64_t)o->seed, .verbose = 1,
-                  .callbacks = {callbacks, o->log ? 2 : 1});
-}
-
 static int train_and_test(const options *o, sentiment *s, const tl_imdb *reviews)
 {
-    tl_optimizer *optimizer = tl_optimizer_by_name(o->optimizer, o->learning_rate);
-    if (!optimizer)
+    const training *t = &o->training;
+    tl_dataset data = tl_imdb_train(reviews);
+    s->vocabulary = tl_imdb_vocabulary(reviews);
+    s->network = (network){.maxlen = data.x.shape.dims[1],
+                           .embedding = o->embedding,
+                           .units = o->units,
+                           .mask = o->mask,
+                           .bidirectional = o->bidirectional,
+                           .normalize = o->normalize,
+                           .pooling = o->pooling,
+                           .dropout = o->dropout,
+                           .recurrent_dropout = o->recurrent_dropout,
+                           .initializer = tl_initializer_by_name(o->initializer)};
+    const training_plan plan = {.data = data, .monitor = "val_accuracy"};
+    tl_optimizer *optimizer = training_optimizer(t, training_steps(t, tl_dataset_size(data)));
+    if (build_model(s, optimizer, (uint64_t)t->seed) != TL_OK || tl_summary(s->model, stdout) != TL_OK ||
+        !training_run(t, s->model, &plan))
         return fail();
-    *s = (sentiment){.vocabulary = tl_imdb_vocabulary(reviews),
-                     .maxlen = tl_imdb_train(reviews).x.shape.dims[1],
-                     .units = o->units};
-    s->model =
-        new_network(tl_vocabulary_limit(s->vocabulary), s->maxlen, s->units, optimizer, (uint64_t)o->seed);
-    if (!s->model || tl_summary(s->model, stdout) != TL_OK)
-        return fail();
-    tl_history *history = train(o, s->model, tl_imdb_train(reviews));
-    if (!history)
-        return fail();
-    int best = tl_history_best(history, "val_accuracy");
-    printf("best_epoch: %d val_accuracy: %.4f\n", best + 1,
-           best >= 0 ? history->epochs[best].validation.accuracy : (double)NAN);
-    tl_history_free(history);
     return 0;
 }
 
 static int report_test(const options *o, const sentiment *s, const tl_imdb *reviews)
 {
     tl_metrics test;
-    if (tl_evaluate(s->model, tl_imdb_test(reviews), o->batch_size, &test) != TL_OK)
+    if (tl_evaluate(s->model, tl_imdb_test(reviews), o->training.batch_size, &test) != TL_OK)
         return fail();
     printf("test_loss: %.4f test_accuracy: %.4f\n", test.loss, test.accuracy);
     return 0;
@@ -156,14 +140,14 @@ static int use_saved(const options *o)
     sentiment s;
     int status = 0;
     tl_imdb *reviews = NULL;
-    if (load_sentiment(&s, o->load) != TL_OK) {
+    if (load_sentiment(&s, o->training.load) != TL_OK) {
         status = fail();
     } else if (o->predict) {
         status = judge_reviews(o, &s);
     } else {
         char path[PATH_SIZE];
         if (find_reviews(o, path) == TL_OK)
-            reviews = tl_imdb_load(path, .pad_to = s.maxlen, .vocabulary = s.vocabulary);
+            reviews = tl_imdb_load(path, .pad_to = s.network.maxlen, .vocabulary = s.vocabulary);
         status = reviews ? report_test(o, &s, reviews) : fail();
     }
     tl_imdb_free(reviews);
@@ -180,8 +164,8 @@ static int train_new(const options *o)
     int status = reviews ? train_and_test(o, &s, reviews) : fail();
     if (status == 0)
         status = report_test(o, &s, reviews);
-    if (status == 0 && o->save)
-        status = save_sentiment(&s, o->save) == TL_OK ? 0 : fail();
+    if (status == 0 && o->training.save)
+        status = save_sentiment(&s, o->training.save) == TL_OK ? 0 : fail();
     if (status == 0 && o->predict)
         status = judge_reviews(o, &s);
     free_sentiment(&s);
@@ -189,25 +173,15 @@ static int train_new(const options *o)
     return status;
 }
 
-/* The status of a run that has come to its end; output that was lost makes it a failure. */
-static int finish(int status)
-{
-    if (fflush(stdout) == 0 && !ferror(stdout))
-        return status;
-    if (status == 0)
-        fprintf(stderr, "imdb: standard output cannot be written\n");
-    return status ? status : 1;
-}
-
 int main(int argc, const char **argv)
 {
     options o;
     int status = read_options(&o, argc, argv);
     if (status == GO_ON) {
-        if (tl_set_threads(o.threads) != TL_OK)
+        if (tl_set_threads(o.training.threads) != TL_OK)
             status = fail();
         else
-            status = o.load ? use_saved(&o) : train_new(&o);
+            status = o.training.load ? use_saved(&o) : train_new(&o);
     }
     free_options(&o);
     return finish(status);

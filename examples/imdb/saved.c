@@ -1,20 +1,57 @@
 #include "saved.h"
 
-#include <jansson.h>
+#include "../common/saved.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 static const char config_key[] = "imdb.config", vocabulary_key[] = "imdb.vocabulary";
 
-tl_model *new_network(int64_t ids, int64_t maxlen, int64_t units, tl_optimizer *optimizer, uint64_t seed)
+const char *const poolings[] = {"none", "average", "max", NULL};
+
+static bool pools(const network *n)
 {
-    tl_model *model = tl_sequential(tl_embedding(ids, EMBEDDING), tl_simple_rnn(units),
-                                    tl_dense(1, .activation = TL_SIGMOID));
-    if (tl_compile(model, .optimizer = optimizer, .loss = TL_BINARY_CROSSENTROPY) == TL_OK &&
-        tl_build(model, tl_shape(maxlen), TL_F32, seed) == TL_OK)
-        return model;
-    tl_model_free(model);
-    return NULL;
+    return strcmp(n->pooling, "none") != 0;
+}
+
+static tl_module *one_direction(const network *n)
+{
+    return tl_simple_rnn(n->units, .return_sequences = pools(n), .recurrent_initializer = n->initializer,
+                         .recurrent_dropout = n->recurrent_dropout);
+}
+
+static tl_module *recurrent_layer(const network *n)
+{
+    tl_module *forward = one_direction(n);
+    return n->bidirectional ? tl_bidirectional(forward, one_direction(n)) : forward;
+}
+
+static tl_module *pooling_layer(const network *n)
+{
+    return strcmp(n->pooling, "max") == 0 ? tl_global_max_pooling_1d() : tl_global_average_pooling_1d();
+}
+
+tl_status build_model(sentiment *s, tl_optimizer *optimizer, uint64_t seed)
+{
+    const network *n = &s->network;
+    tl_module *layers[7];
+    int count = 0;
+    layers[count++] = tl_embedding(tl_vocabulary_limit(s->vocabulary), n->embedding, .mask_zero = n->mask);
+    if (n->normalize)
+        layers[count++] = tl_layer_normalization();
+    if (n->dropout > 0)
+        layers[count++] = tl_dropout_layer(n->dropout);
+    layers[count++] = recurrent_layer(n);
+    if (pools(n))
+        layers[count++] = pooling_layer(n);
+    if (n->dropout > 0)
+        layers[count++] = tl_dropout_layer(n->dropout);
+    layers[count++] = tl_dense(1, .activation = TL_SIGMOID);
+    s->model = tl_sequential_of(layers, count);
+    if (tl_compile(s->model, .optimizer = optimizer, .loss = TL_BINARY_CROSSENTROPY) == TL_OK &&
+        tl_build(s->model, tl_shape(n->maxlen), TL_F32, seed) == TL_OK)
+        return TL_OK;
+    return tl_error_status();
 }
 
 static json_t *words_of(const tl_vocabulary *vocabulary)
@@ -27,47 +64,40 @@ static json_t *words_of(const tl_vocabulary *vocabulary)
 
 tl_status save_sentiment(const sentiment *s, const char *path)
 {
-    json_t *config = json_pack("{s:I, s:I}", "maxlen", (json_int_t)s->maxlen, "units", (json_int_t)s->units);
-    json_t *words = words_of(s->vocabulary);
-    char *config_text = config ? json_dumps(config, JSON_COMPACT) : NULL;
-    char *words_text = words ? json_dumps(words, JSON_COMPACT) : NULL;
-    tl_status status;
-    if (config_text && words_text) {
-        const tl_metadata metadata[] = {{config_key, config_text}, {vocabulary_key, words_text}};
-        status = tl_save_with(s->model, path, metadata, 2);
-    } else {
-        status = tl_error(TL_ERROR_MEMORY, "out of memory for the vocabulary");
-    }
-    free(config_text);
-    free(words_text);
-    json_decref(config);
-    json_decref(words);
-    return status;
+    const network *n = &s->network;
+    json_t *config =
+        json_pack("{s:I, s:I, s:I, s:b, s:b, s:b, s:s}", "maxlen", (json_int_t)n->maxlen, "embedding",
+                  (json_int_t)n->embedding, "units", (json_int_t)n->units, "mask", n->mask, "bidirectional",
+                  n->bidirectional, "normalize", n->normalize, "pooling", n->pooling);
+    const saved_part parts[] = {{config_key, config}, {vocabulary_key, words_of(s->vocabulary)}};
+    return save_model(s->model, path, parts, 2);
 }
 
-static tl_status not_ours(const char *path)
+static bool in_range(json_int_t value, int64_t most)
 {
-    return tl_error(TL_ERROR_FORMAT,
-                    "%s: not a model saved by this program: no valid %s and %s in its metadata", path,
-                    config_key, vocabulary_key);
+    return value >= 1 && value <= most;
 }
 
-static tl_status read_config(sentiment *s, const char *text, const char *path)
+static tl_status read_network(network *n, json_t *config, const char *path)
 {
-    json_int_t maxlen = 0, units = 0;
-    json_t *config = text ? json_loads(text, 0, NULL) : NULL;
-    int read = config ? json_unpack(config, "{s:I, s:I}", "maxlen", &maxlen, "units", &units) : -1;
-    json_decref(config);
-    if (read != 0 || maxlen < 1 || units < 1 || maxlen > MOST_MAXLEN || units > MOST_UNITS)
-        return not_ours(path);
-    s->maxlen = maxlen;
-    s->units = units;
-    return TL_OK;
+    json_int_t maxlen, embedding, units;
+    const char *pooling;
+    if (json_unpack(config, "{s:I, s:I, s:I, s:b, s:b, s:b, s:s}", "maxlen", &maxlen, "embedding", &embedding,
+                    "units", &units, "mask", &n->mask, "bidirectional", &n->bidirectional, "normalize",
+                    &n->normalize, "pooling", &pooling) != 0 ||
+        !in_range(maxlen, MOST_MAXLEN) || !in_range(units, MOST_UNITS) || !in_range(embedding, MOST_UNITS))
+        return saved_by_another(path, config_key);
+    n->maxlen = maxlen;
+    n->embedding = embedding;
+    n->units = units;
+    for (int i = 0; poolings[i]; i++)
+        if (strcmp(poolings[i], pooling) == 0)
+            n->pooling = poolings[i];
+    return n->pooling ? TL_OK : saved_by_another(path, config_key);
 }
 
-static tl_status read_vocabulary(sentiment *s, const char *text, const char *path)
+static tl_status read_vocabulary(sentiment *s, json_t *array, const char *path)
 {
-    json_t *array = text ? json_loads(text, 0, NULL) : NULL;
     size_t count = json_array_size(array); /* 0 for what is no array */
     const char **words = count ? calloc(count, sizeof *words) : NULL;
     bool whole = words != NULL;
@@ -76,28 +106,27 @@ static tl_status read_vocabulary(sentiment *s, const char *text, const char *pat
     if (whole)
         s->own_vocabulary = tl_vocabulary_from_words(words, (int64_t)count);
     free(words);
-    json_decref(array);
     s->vocabulary = s->own_vocabulary;
-    return s->vocabulary ? TL_OK : whole ? tl_error_status() : not_ours(path);
+    return s->vocabulary ? TL_OK : whole ? tl_error_status() : saved_by_another(path, vocabulary_key);
 }
 
 tl_status load_sentiment(sentiment *s, const char *path)
 {
     *s = (sentiment){0};
     tl_safetensors *file = tl_safetensors_read(path);
-    if (!file)
-        return tl_error_status();
-    tl_status status = read_config(s, tl_safetensors_metadata(file, config_key), path);
+    json_t *config = file ? saved_value(file, config_key, path) : NULL;
+    json_t *words = config ? saved_value(file, vocabulary_key, path) : NULL;
+    tl_status status = words ? read_network(&s->network, config, path) : tl_error_status();
     if (status == TL_OK)
-        status = read_vocabulary(s, tl_safetensors_metadata(file, vocabulary_key), path);
-    if (status == TL_OK) {
-        s->model = new_network(tl_vocabulary_limit(s->vocabulary), s->maxlen, s->units, tl_rmsprop(), 0);
-        status = s->model ? tl_load_weights_from(s->model, file) : tl_error_status();
-    }
+        status = read_vocabulary(s, words, path);
+    if (status == TL_OK)
+        status = build_model(s, tl_rmsprop(), 0);
+    if (status == TL_OK)
+        status = load_weights(s->model, file);
+    json_decref(words);
+    json_decref(config);
     tl_safetensors_free(file);
-    if (status != TL_OK && strncmp(tl_error_message(), path, strlen(path)) != 0)
-        return tl_error(status, "%s: %s", path, tl_error_message());
-    return status;
+    return in_file(status, path);
 }
 
 void free_sentiment(sentiment *s)
@@ -124,7 +153,7 @@ tl_status judge(const sentiment *s, const char *text, const char *name, double *
         return tl_error(TL_ERROR_MEMORY, "out of memory for %s", name);
     tl_vocabulary_encode(s->vocabulary, text, ids, length);
     const tl_sequence sequence = {ids, length};
-    tl_tensor x = tl_pad_sequences(&sequence, 1, .maxlen = s->maxlen);
+    tl_tensor x = tl_pad_sequences(&sequence, 1, .maxlen = s->network.maxlen);
     tl_tensor y = tl_predict(s->model, x, 1);
     tl_status status = tl_tensor_ok(y) ? TL_OK : tl_error_status();
     if (status == TL_OK)

@@ -5,20 +5,32 @@
 #include <tapeloop.h>
 
 enum {
-    EMBEDDING = 32,
     MOST_MAXLEN = 1 << 20, /* more than that is not a model but a mistake, or a damaged file */
     MOST_UNITS = 4096
 };
 
+/* What may be taken of a SimpleRNN's outputs: "none" (the last), "average", "max"; ended by NULL. */
+extern const char *const poolings[];
+
+/* What the network looks like. */
+typedef struct network {
+    int64_t maxlen, embedding, units;
+    int mask, bidirectional, normalize;
+    const char *pooling; /* one of poolings */
+    double dropout;      /* while it is trained, as the rest */
+    double recurrent_dropout;
+    tl_initializer initializer;
+} network;
+
 typedef struct sentiment {
+    network network;
     tl_model *model;
     tl_vocabulary *own_vocabulary;   /* of a loaded model; NULL for one that was just trained */
     const tl_vocabulary *vocabulary; /* the words it knows */
-    int64_t maxlen, units;
 } sentiment;
 
-/* The network for a vocabulary: Embedding -> SimpleRNN(units) -> Dense(1, sigmoid), built. */
-tl_model *new_network(int64_t ids, int64_t maxlen, int64_t units, tl_optimizer *optimizer, uint64_t seed);
+/* Makes the model for network and vocabulary: Embedding -> SimpleRNN -> Dense(1, sigmoid), built. */
+tl_status build_model(sentiment *s, tl_optimizer *optimizer, uint64_t seed);
 
 /* Writes the model to a safetensors file; vocabulary and configuration are JSON in its metadata. */
 tl_status save_sentiment(const sentiment *s, const char *path);

@@ -83,19 +83,25 @@ typedef struct tl_outer {
     bool add;
 } tl_outer;
 
-/* One step of an optimizer over n elements: gradient g, weights w and up to two state buffers. The numbers
- * are named where the formulas are, in plain_template.h. */
+/* One step of an optimizer over n elements: gradient g, weights w, state buffers and numbers p. States and
+ * numbers are named where the formulas are, in plain_template.h. */
 typedef enum tl_update {
     TL_UPDATE_SGD,
     TL_UPDATE_MOMENTUM,
     TL_UPDATE_NESTEROV,
     TL_UPDATE_RMSPROP,
-    TL_UPDATE_ADAM,
+    TL_UPDATE_RMSPROP_MOMENTUM,
+    TL_UPDATE_RMSPROP_CENTERED,
+    TL_UPDATE_RMSPROP_CENTERED_MOMENTUM,
+    TL_UPDATE_ADAM, /* and AdamW */
+    TL_UPDATE_AMSGRAD,
     TL_UPDATE_ADAGRAD,
     TL_UPDATE_COUNT
 } tl_update;
 
-typedef void tl_update_kernel(int64_t n, const double *p, const void *g, void *w, void *s0, void *s1);
+enum { TL_UPDATE_STATES = 3, TL_UPDATE_NUMBERS = 5 }; /* at most */
+
+typedef void tl_update_kernel(int64_t n, const double *p, const void *g, void *w, void *const states[]);
 
 typedef struct tl_kernels {
     const char *isa;

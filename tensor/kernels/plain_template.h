@@ -153,68 +153,156 @@ static void NAME(log_softmax)(int64_t n, const void *a, void *out)
         z[i] = x[i] - most - shift;
 }
 
-/* Optimizer steps, after Keras 3. */
+/* Optimizer steps, after Keras 3. States and numbers come in the order in which they are read here. */
 
-static void NAME(sgd)(int64_t n, const double *p, const void *gradient, void *weights, void *s0, void *s1)
+static void NAME(sgd)(int64_t n, const double *p, const void *gradient, void *weights, void *const states[])
 {
     const REAL *g = gradient, rate = (REAL)p[0];
     REAL *w = weights;
-    (void)s0, (void)s1;
+    (void)states;
     for (int64_t i = 0; i < n; i++)
         w[i] -= rate * g[i];
 }
 
-static void NAME(momentum)(int64_t n, const double *p, const void *gradient, void *weights, void *s0,
-                           void *s1)
+static void NAME(momentum)(int64_t n, const double *p, const void *gradient, void *weights,
+                           void *const states[])
 {
     const REAL *g = gradient, rate = (REAL)p[0], momentum = (REAL)p[1];
-    REAL *w = weights, *velocity = s0;
-    (void)s1;
+    REAL *w = weights, *velocity = states[0];
     for (int64_t i = 0; i < n; i++) {
         velocity[i] = momentum * velocity[i] - rate * g[i];
         w[i] += velocity[i];
     }
 }
 
-static void NAME(nesterov)(int64_t n, const double *p, const void *gradient, void *weights, void *s0,
-                           void *s1)
+static void NAME(nesterov)(int64_t n, const double *p, const void *gradient, void *weights,
+                           void *const states[])
 {
     const REAL *g = gradient, rate = (REAL)p[0], momentum = (REAL)p[1];
-    REAL *w = weights, *velocity = s0;
-    (void)s1;
+    REAL *w = weights, *velocity = states[0];
     for (int64_t i = 0; i < n; i++) {
         velocity[i] = momentum * velocity[i] - rate * g[i];
         w[i] += momentum * velocity[i] - rate * g[i];
     }
 }
 
-static void NAME(rmsprop)(int64_t n, const double *p, const void *gradient, void *weights, void *s0, void *s1)
+typedef struct NAME(rms_numbers) {
+    REAL rate, rho, rest, epsilon, momentum;
+} NAME(rms_numbers);
+
+static inline NAME(rms_numbers) NAME(rms_read)(const double *p)
 {
-    const REAL *g = gradient, rate = (REAL)p[0], rho = (REAL)p[1], epsilon = (REAL)p[2];
-    REAL *w = weights, *mean = s0, rest = (REAL)(1 - p[1]);
-    (void)s1;
+    return (NAME(rms_numbers)){(REAL)p[0], (REAL)p[1], (REAL)(1 - p[1]), (REAL)p[2], (REAL)p[3]};
+}
+
+static inline REAL NAME(rms_average)(REAL average, REAL value, NAME(rms_numbers) k)
+{
+    return k.rho * average + k.rest * value;
+}
+
+/* How far a weight moves. The mean of squares is never below the square of the mean but for rounding. */
+static inline REAL NAME(rms_step)(REAL g, REAL square, REAL mean, NAME(rms_numbers) k)
+{
+    REAL variance = square - mean * mean;
+    return k.rate * g / MATH(sqrt)((variance < 0 ? 0 : variance) + k.epsilon);
+}
+
+static void NAME(rmsprop)(int64_t n, const double *p, const void *gradient, void *weights,
+                          void *const states[])
+{
+    const NAME(rms_numbers) k = NAME(rms_read)(p);
+    const REAL *g = gradient;
+    REAL *w = weights, *square = states[0];
     for (int64_t i = 0; i < n; i++) {
-        mean[i] = rho * mean[i] + rest * (g[i] * g[i]);
-        w[i] -= rate * g[i] / MATH(sqrt)(mean[i] + epsilon);
+        square[i] = NAME(rms_average)(square[i], g[i] * g[i], k);
+        w[i] -= NAME(rms_step)(g[i], square[i], 0, k);
     }
 }
 
-static void NAME(adam)(int64_t n, const double *p, const void *gradient, void *weights, void *s0, void *s1)
+static void NAME(rmsprop_momentum)(int64_t n, const double *p, const void *gradient, void *weights,
+                                   void *const states[])
 {
-    const REAL *g = gradient, alpha = (REAL)p[0], rest1 = (REAL)(1 - p[1]), rest2 = (REAL)(1 - p[2]);
-    REAL *w = weights, *mean = s0, *square = s1, epsilon = (REAL)p[3];
+    const NAME(rms_numbers) k = NAME(rms_read)(p);
+    const REAL *g = gradient;
+    REAL *w = weights, *square = states[0], *velocity = states[1];
     for (int64_t i = 0; i < n; i++) {
-        mean[i] += (g[i] - mean[i]) * rest1;
-        square[i] += (g[i] * g[i] - square[i]) * rest2;
-        w[i] -= alpha * mean[i] / (MATH(sqrt)(square[i]) + epsilon);
+        square[i] = NAME(rms_average)(square[i], g[i] * g[i], k);
+        velocity[i] = k.momentum * velocity[i] + NAME(rms_step)(g[i], square[i], 0, k);
+        w[i] -= velocity[i];
     }
 }
 
-static void NAME(adagrad)(int64_t n, const double *p, const void *gradient, void *weights, void *s0, void *s1)
+static void NAME(rmsprop_centered)(int64_t n, const double *p, const void *gradient, void *weights,
+                                   void *const states[])
+{
+    const NAME(rms_numbers) k = NAME(rms_read)(p);
+    const REAL *g = gradient;
+    REAL *w = weights, *square = states[0], *mean = states[1];
+    for (int64_t i = 0; i < n; i++) {
+        square[i] = NAME(rms_average)(square[i], g[i] * g[i], k);
+        mean[i] = NAME(rms_average)(mean[i], g[i], k);
+        w[i] -= NAME(rms_step)(g[i], square[i], mean[i], k);
+    }
+}
+
+static void NAME(rmsprop_centered_momentum)(int64_t n, const double *p, const void *gradient, void *weights,
+                                            void *const states[])
+{
+    const NAME(rms_numbers) k = NAME(rms_read)(p);
+    const REAL *g = gradient;
+    REAL *w = weights, *square = states[0], *mean = states[1], *velocity = states[2];
+    for (int64_t i = 0; i < n; i++) {
+        square[i] = NAME(rms_average)(square[i], g[i] * g[i], k);
+        mean[i] = NAME(rms_average)(mean[i], g[i], k);
+        velocity[i] = k.momentum * velocity[i] + NAME(rms_step)(g[i], square[i], mean[i], k);
+        w[i] -= velocity[i];
+    }
+}
+
+typedef struct NAME(adam_numbers) {
+    REAL alpha, rest1, rest2, epsilon, decay;
+} NAME(adam_numbers);
+
+static inline NAME(adam_numbers) NAME(adam_read)(const double *p)
+{
+    return (NAME(adam_numbers)){(REAL)p[0], (REAL)(1 - p[1]), (REAL)(1 - p[2]), (REAL)p[3], (REAL)p[4]};
+}
+
+/* The root is taken of `most`: the mean of squares itself, or with amsgrad the largest that it ever was. The
+ * decay is that of the weight before the step, so that it does not matter which of the two comes first. */
+static inline void NAME(adam_step)(REAL g, REAL *w, REAL *mean, REAL *square, REAL *most,
+                                   NAME(adam_numbers) k)
+{
+    *mean += (g - *mean) * k.rest1;
+    *square += (g * g - *square) * k.rest2;
+    *most = NAME(formula_MAX)(*square, *most, 0, 0);
+    *w -= k.decay * *w + k.alpha * *mean / (MATH(sqrt)(*most) + k.epsilon);
+}
+
+static void NAME(adam)(int64_t n, const double *p, const void *gradient, void *weights, void *const states[])
+{
+    const NAME(adam_numbers) k = NAME(adam_read)(p);
+    const REAL *g = gradient;
+    REAL *w = weights, *mean = states[0], *square = states[1];
+    for (int64_t i = 0; i < n; i++)
+        NAME(adam_step)(g[i], &w[i], &mean[i], &square[i], &square[i], k);
+}
+
+static void NAME(amsgrad)(int64_t n, const double *p, const void *gradient, void *weights,
+                          void *const states[])
+{
+    const NAME(adam_numbers) k = NAME(adam_read)(p);
+    const REAL *g = gradient;
+    REAL *w = weights, *mean = states[0], *square = states[1], *most = states[2];
+    for (int64_t i = 0; i < n; i++)
+        NAME(adam_step)(g[i], &w[i], &mean[i], &square[i], &most[i], k);
+}
+
+static void NAME(adagrad)(int64_t n, const double *p, const void *gradient, void *weights,
+                          void *const states[])
 {
     const REAL *g = gradient, rate = (REAL)p[0], epsilon = (REAL)p[1];
-    REAL *w = weights, *total = s0;
-    (void)s1;
+    REAL *w = weights, *total = states[0];
     for (int64_t i = 0; i < n; i++) {
         total[i] += g[i] * g[i];
         w[i] -= rate * g[i] / MATH(sqrt)(total[i] + epsilon);
@@ -224,8 +312,15 @@ static void NAME(adagrad)(int64_t n, const double *p, const void *gradient, void
 /* The entries of a table that are made here. */
 #define MAP_ENTRY(which, formula) [TL_MAP_##which] = NAME(map_##which),
 #define PLAIN_ENTRIES                                                                                        \
-    .update = {[TL_UPDATE_SGD] = NAME(sgd),           [TL_UPDATE_MOMENTUM] = NAME(momentum),                 \
-               [TL_UPDATE_NESTEROV] = NAME(nesterov), [TL_UPDATE_RMSPROP] = NAME(rmsprop),                   \
-               [TL_UPDATE_ADAM] = NAME(adam),         [TL_UPDATE_ADAGRAD] = NAME(adagrad)},                  \
+    .update = {[TL_UPDATE_SGD] = NAME(sgd),                                                                  \
+               [TL_UPDATE_MOMENTUM] = NAME(momentum),                                                        \
+               [TL_UPDATE_NESTEROV] = NAME(nesterov),                                                        \
+               [TL_UPDATE_RMSPROP] = NAME(rmsprop),                                                          \
+               [TL_UPDATE_RMSPROP_MOMENTUM] = NAME(rmsprop_momentum),                                        \
+               [TL_UPDATE_RMSPROP_CENTERED] = NAME(rmsprop_centered),                                        \
+               [TL_UPDATE_RMSPROP_CENTERED_MOMENTUM] = NAME(rmsprop_centered_momentum),                      \
+               [TL_UPDATE_ADAM] = NAME(adam),                                                                \
+               [TL_UPDATE_AMSGRAD] = NAME(amsgrad),                                                          \
+               [TL_UPDATE_ADAGRAD] = NAME(adagrad)},                                                         \
     .sum = NAME(sum), .max = NAME(max), .square_sum = NAME(square_sum), .sum_rows = NAME(sum_rows),          \
     .softmax = NAME(softmax), .log_softmax = NAME(log_softmax)

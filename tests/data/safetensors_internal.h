@@ -1,93 +1,11 @@
-/* What the tests of safetensors share: a folder of their own, empty before every test, files byte by byte,
- * and values. */
+/* What the tests of safetensors share: files byte by byte, and values. */
 #ifndef TL_TESTS_DATA_SAFETENSORS_INTERNAL_H
 #define TL_TESTS_DATA_SAFETENSORS_INTERNAL_H
 
 #include "data/safetensors.h"
-
-#include <check.h>
-#include <dirent.h>
-#include <ftw.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-/* ---- a folder of its own for the suite, empty before every test ---- */
-
-static char folder[] = "test-safetensors-XXXXXX";
-
-static inline int visible(const struct dirent *found)
-{
-    return strcmp(found->d_name, ".") != 0 && strcmp(found->d_name, "..") != 0;
-}
-
-/* The number of files in the folder. */
-static inline int files(void)
-{
-    struct dirent **found;
-    int count = scandir(".", &found, visible, NULL);
-    ck_assert_int_ge(count, 0);
-    for (int i = 0; i < count; i++)
-        free(found[i]);
-    free(found);
-    return count;
-}
-
-static inline int remove_below(const char *name, const struct stat *status, int type, struct FTW *place)
-{
-    (void)status;
-    (void)type;
-    return place->level > 0 ? remove(name) : 0;
-}
-
-static inline void empty_folder(void)
-{
-    ck_assert_int_eq(nftw(".", remove_below, 8, FTW_DEPTH | FTW_PHYS), 0);
-}
-
-static inline void make_folder(void)
-{
-    ck_assert_ptr_nonnull(mkdtemp(folder));
-    ck_assert_int_eq(chdir(folder), 0);
-    ck_assert_int_eq(chmod(".", 0755), 0);
-}
-
-static inline void remove_folder(void)
-{
-    empty_folder();
-    ck_assert_int_eq(chdir(".."), 0);
-    ck_assert_int_eq(rmdir(folder), 0);
-}
-
-/* ---- files byte by byte ---- */
+#include "tests/support/folder.h"
 
 static const char path[] = "w.safetensors";
-
-static inline void put_bytes(const char *name, const void *bytes, size_t count)
-{
-    FILE *file = fopen(name, "wb");
-    ck_assert_ptr_nonnull(file);
-    ck_assert_uint_eq(fwrite(bytes, 1, count, file), count);
-    ck_assert_int_eq(fclose(file), 0);
-}
-
-/* The bytes of a file; the caller frees them. */
-static inline char *get_bytes(const char *name, size_t *count)
-{
-    FILE *file = fopen(name, "rb");
-    ck_assert_ptr_nonnull(file);
-    ck_assert_int_eq(fseek(file, 0, SEEK_END), 0);
-    *count = (size_t)ftell(file);
-    rewind(file);
-    char *bytes = malloc(*count + 1);
-    ck_assert_ptr_nonnull(bytes);
-    ck_assert_uint_eq(fread(bytes, 1, *count, file), *count);
-    ck_assert_int_eq(fclose(file), 0);
-    bytes[*count] = '\0';
-    return bytes;
-}
 
 /* A file with the length `promised`, then the header, then `data` bytes 1, 2, 3, ... */
 static inline void craft(uint64_t promised, const char *header, size_t data)
@@ -172,26 +90,6 @@ static inline void expect_round_trip(const tl_named_tensor tensors[], int count)
         expect_tensor(file, tensors[i].name, tensors[i].tensor);
     }
     tl_safetensors_free(file);
-}
-
-/* A case whose tests each begin in the empty folder. */
-static inline TCase *case_in_folder(const char *name)
-{
-    TCase *tests = tcase_create(name);
-    tcase_add_unchecked_fixture(tests, make_folder, remove_folder);
-    tcase_add_checked_fixture(tests, empty_folder, NULL);
-    return tests;
-}
-
-static inline int run_case(const char *name, TCase *tests)
-{
-    Suite *suite = suite_create(name);
-    suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 #endif

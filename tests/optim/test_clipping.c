@@ -114,6 +114,9 @@ START_TEST(impossible_options_are_refused_by_name_and_value)
     check_refused(tl_rmsprop(.epsilon = -1), "rmsprop: epsilon -1");
     check_refused(tl_adam(.beta_1 = 1), "adam: beta_1 1");
     check_refused(tl_adam(.beta_2 = -0.25), "adam: beta_2 -0.25");
+    check_refused(tl_rmsprop(.momentum = 1), "rmsprop: momentum 1");
+    check_refused(tl_adamw(.weight_decay = -0.5), "adamw: weight_decay -0.5");
+    check_refused(tl_adamw(.weight_decay = (double)INFINITY), "adamw: weight_decay inf");
     check_refused(tl_adam(.epsilon = -1e-3), "adam: epsilon -0.001");
     check_refused(tl_adagrad(.initial_accumulator_value = -2), "adagrad: initial_accumulator_value -2");
     check_refused(tl_adagrad(.clip_norm = -3), "adagrad: clip_norm -3");
@@ -132,9 +135,9 @@ END_TEST
 
 START_TEST(an_unknown_name_lists_the_known)
 {
-    check_refused(tl_optimizer_by_name("adamw", 0), "'adamw'");
-    const char *known[] = {"sgd", "rmsprop", "adam", "adagrad"};
-    for (int i = 0; i < 4; i++) {
+    check_refused(tl_optimizer_by_name("nadam", 0), "'nadam'");
+    const char *known[] = {"sgd", "rmsprop", "adam", "adamw", "adagrad"};
+    for (int i = 0; i < 5; i++) {
         check_error(TL_ERROR_ARGUMENT, known[i]);
         tl_optimizer *optimizer = tl_optimizer_by_name(known[i], 0.25);
         ck_assert_str_eq(tl_optimizer_name(optimizer), known[i]);
@@ -168,11 +171,15 @@ static tl_optimizer *make(int which)
         return tl_rmsprop(.global_clip_norm = 3);
     case 3:
         return tl_adam(.clip_norm = 1);
+    case 4:
+        return tl_adamw(.amsgrad = true);
+    case 5:
+        return tl_rmsprop(.centered = true, .momentum = 0.5);
     default:
         return tl_adagrad(.global_clip_norm = 1);
     }
 }
-enum { KINDS = 5, LARGE = 200003 };
+enum { KINDS = 7, LARGE = 200003 };
 
 static tl_tensor trained(int which, tl_dtype dtype, int threads)
 {

@@ -7,12 +7,12 @@ enum { STEPS = 20, COUNT = 37 };
 
 /* Everything that a formula may need. */
 typedef struct settings {
-    double rate, momentum, rho, epsilon, beta_1, beta_2, start;
+    double rate, momentum, rho, epsilon, beta_1, beta_2, start, decay;
 } settings;
 
 /* One weight with its state. */
 typedef struct weight {
-    double w, m, v;
+    double w, m, v, most, mean;
 } weight;
 
 typedef void (*formula)(weight *x, double g, int t, const settings *s);
@@ -44,12 +44,45 @@ static void rmsprop(weight *x, double g, int t, const settings *s)
     x->w -= s->rate * g / sqrt(x->v + s->epsilon);
 }
 
+static void momentum_rmsprop(weight *x, double g, int t, const settings *s)
+{
+    (void)t;
+    x->v = s->rho * x->v + (1 - s->rho) * g * g;
+    x->m = s->momentum * x->m + s->rate * g / sqrt(x->v + s->epsilon);
+    x->w -= x->m;
+}
+
+static void centered_rmsprop(weight *x, double g, int t, const settings *s)
+{
+    (void)t;
+    x->v = s->rho * x->v + (1 - s->rho) * g * g;
+    x->mean = s->rho * x->mean + (1 - s->rho) * g;
+    x->m = s->momentum * x->m + s->rate * g / sqrt(x->v - x->mean * x->mean + s->epsilon);
+    x->w -= x->m;
+}
+
 static void adam(weight *x, double g, int t, const settings *s)
 {
     double alpha = s->rate * sqrt(1 - pow(s->beta_2, t)) / (1 - pow(s->beta_1, t));
     x->m += (g - x->m) * (1 - s->beta_1);
     x->v += (g * g - x->v) * (1 - s->beta_2);
     x->w -= alpha * x->m / (sqrt(x->v) + s->epsilon);
+}
+
+static void adamw(weight *x, double g, int t, const settings *s)
+{
+    x->w -= s->rate * s->decay * x->w;
+    adam(x, g, t, s);
+}
+
+static void amsgrad(weight *x, double g, int t, const settings *s)
+{
+    double alpha = s->rate * sqrt(1 - pow(s->beta_2, t)) / (1 - pow(s->beta_1, t));
+    x->w -= s->rate * s->decay * x->w;
+    x->m += (g - x->m) * (1 - s->beta_1);
+    x->v += (g * g - x->v) * (1 - s->beta_2);
+    x->most = fmax(x->most, x->v);
+    x->w -= alpha * x->m / (sqrt(x->most) + s->epsilon);
 }
 
 static void adagrad(weight *x, double g, int t, const settings *s)
@@ -100,6 +133,54 @@ static tl_optimizer *other_adagrad(const char *name)
     return tl_adagrad(.learning_rate = 0.1, .initial_accumulator_value = 0.5, .epsilon = 1e-2);
 }
 
+static tl_optimizer *rmsprop_with_momentum(const char *name)
+{
+    (void)name;
+    return tl_rmsprop(.learning_rate = 0.02, .rho = 0.7, .epsilon = 1e-3, .momentum = 0.8);
+}
+
+static tl_optimizer *centered(const char *name)
+{
+    (void)name;
+    return tl_rmsprop(.learning_rate = 0.02, .rho = 0.7, .epsilon = 1e-3, .centered = true);
+}
+
+static tl_optimizer *centered_with_momentum(const char *name)
+{
+    (void)name;
+    return tl_rmsprop(.centered = true, .momentum = 0.9);
+}
+
+static tl_optimizer *adam_amsgrad(const char *name)
+{
+    (void)name;
+    return tl_adam(.learning_rate = 0.02, .beta_1 = 0.6, .beta_2 = 0.7, .amsgrad = true);
+}
+
+static tl_optimizer *adam_with_decay(const char *name)
+{
+    (void)name;
+    return tl_adam(.weight_decay = 0.5);
+}
+
+static tl_optimizer *other_adamw(const char *name)
+{
+    (void)name;
+    return tl_adamw(.learning_rate = 0.02, .weight_decay = 3, .beta_1 = 0.6, .beta_2 = 0.9, .epsilon = 1e-4);
+}
+
+static tl_optimizer *adamw_amsgrad(const char *name)
+{
+    (void)name;
+    return tl_adamw(.learning_rate = 0.02, .beta_2 = 0.7, .amsgrad = true);
+}
+
+static tl_optimizer *adamw_without_decay(const char *name)
+{
+    (void)name;
+    return tl_adamw(.weight_decay = TL_ZERO);
+}
+
 /* Without accumulators and momenta: zeros that were meant. */
 static tl_optimizer *zero_adam(const char *name)
 {
@@ -138,6 +219,30 @@ static const struct variant {
     {"adagrad", with_defaults, adagrad, {.rate = 0.001, .start = 0.1, .epsilon = 1e-7}},
     {"adagrad", other_adagrad, adagrad, {.rate = 0.1, .start = 0.5, .epsilon = 1e-2}},
     {"adagrad", zero_adagrad, adagrad, {.rate = 0.001, .epsilon = 1e-7}},
+    {"rmsprop",
+     rmsprop_with_momentum,
+     momentum_rmsprop,
+     {.rate = 0.02, .rho = 0.7, .epsilon = 1e-3, .momentum = 0.8}},
+    {"rmsprop", centered, centered_rmsprop, {.rate = 0.02, .rho = 0.7, .epsilon = 1e-3}},
+    {"rmsprop",
+     centered_with_momentum,
+     centered_rmsprop,
+     {.rate = 0.001, .rho = 0.9, .epsilon = 1e-7, .momentum = 0.9}},
+    {"adam", adam_amsgrad, amsgrad, {.rate = 0.02, .beta_1 = 0.6, .beta_2 = 0.7, .epsilon = 1e-7}},
+    {"adam",
+     adam_with_decay,
+     adamw,
+     {.rate = 0.001, .beta_1 = 0.9, .beta_2 = 0.999, .epsilon = 1e-7, .decay = 0.5}},
+    {"adamw",
+     with_defaults,
+     adamw,
+     {.rate = 0.001, .beta_1 = 0.9, .beta_2 = 0.999, .epsilon = 1e-7, .decay = 0.004}},
+    {"adamw", other_adamw, adamw, {.rate = 0.02, .beta_1 = 0.6, .beta_2 = 0.9, .epsilon = 1e-4, .decay = 3}},
+    {"adamw",
+     adamw_amsgrad,
+     amsgrad,
+     {.rate = 0.02, .beta_1 = 0.9, .beta_2 = 0.7, .epsilon = 1e-7, .decay = 0.004}},
+    {"adamw", adamw_without_decay, adam, {.rate = 0.001, .beta_1 = 0.9, .beta_2 = 0.999, .epsilon = 1e-7}},
 };
 enum { VARIANTS = sizeof variants / sizeof variants[0] };
 

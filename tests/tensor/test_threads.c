@@ -180,26 +180,26 @@ END_TEST
 START_TEST(updates_do_not_depend_on_the_number_of_threads)
 {
     enum { N = 200003 };
-    const double p[] = {0.01, 0.9, 0.999, 1e-7};
+    const double p[TL_UPDATE_NUMBERS] = {0.01, 0.9, 0.999, 1e-7, 1e-4};
     for (int t = 0; t < 2; t++)
         for (tl_update update = 0; update < TL_UPDATE_COUNT; update++) {
-            void *w[3], *s0[3], *s1[3], *g = random_numbers(types[t], N, -1, 1, 1);
+            void *w[3], *states[3][TL_UPDATE_STATES], *g = random_numbers(types[t], N, -1, 1, 1);
             for (int i = 0; i < 3; i++) {
                 w[i] = random_numbers(types[t], N, -1, 1, 2);
-                s0[i] = random_numbers(types[t], N, 0, 1, 3);
-                s1[i] = random_numbers(types[t], N, 0, 1, 4);
+                for (int j = 0; j < TL_UPDATE_STATES; j++)
+                    states[i][j] = random_numbers(types[t], N, 0, 1, 3 + (uint64_t)j);
                 ck_assert_int_eq(tl_set_threads(counts[i]), TL_OK);
-                tl_compute_update(types[t], update, N, p, g, w[i], s0[i], s1[i]);
+                tl_compute_update(types[t], update, N, p, g, w[i], states[i]);
             }
             for (int i = 1; i < 3; i++) {
                 ck_assert_mem_eq(w[i], w[0], bytes_of(types[t], N));
-                ck_assert_mem_eq(s0[i], s0[0], bytes_of(types[t], N));
-                ck_assert_mem_eq(s1[i], s1[0], bytes_of(types[t], N));
+                for (int j = 0; j < TL_UPDATE_STATES; j++)
+                    ck_assert_mem_eq(states[i][j], states[0][j], bytes_of(types[t], N));
             }
             for (int i = 0; i < 3; i++) {
                 free(w[i]);
-                free(s0[i]);
-                free(s1[i]);
+                for (int j = 0; j < TL_UPDATE_STATES; j++)
+                    free(states[i][j]);
             }
             free(g);
         }

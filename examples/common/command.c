@@ -1,0 +1,101 @@
+#include "command.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <tapeloop.h>
+
+static const char *program = "program";
+
+static int complain(const char *what, const char *why)
+{
+    fprintf(stderr, "%s: %s%s%s; see %s --help\n", program, what, why ? ": " : "", why ? why : "", program);
+    return USAGE;
+}
+
+/* The argument behind the options, if there is to be one. */
+static int take_argument(const command *c, poptContext context)
+{
+    const char *first = poptGetArg(context), *second = first ? poptPeekArg(context) : NULL;
+    if (first && !c->argument)
+        return complain(first, "unexpected");
+    if (second)
+        return complain(second, "unexpected; put a text in quotes");
+    if (first && !(*c->argument = strdup(first))) {
+        fprintf(stderr, "%s: out of memory\n", program);
+        return 1;
+    }
+    return GO_ON;
+}
+
+int read_command(const command *c, int argc, const char **argv)
+{
+    program = c->name;
+    poptContext context = poptGetContext(c->name, argc, argv, c->options, 0);
+    if (!context) {
+        fprintf(stderr, "%s: out of memory\n", program);
+        return 1;
+    }
+    poptSetOtherOptionHelp(context, c->usage);
+    int code = poptGetNextOpt(context), status;
+    char text[200];
+    const char *mistake;
+    if (code < -1)
+        status = complain(poptBadOption(context, 0), poptStrerror(code));
+    else
+        status = take_argument(c, context);
+    if (status == GO_ON && c->find_mistake && (mistake = c->find_mistake(c->given, text, sizeof text)))
+        status = complain(mistake, NULL);
+    poptFreeContext(context);
+    return status;
+}
+
+const char *find_out_of_range(const range ranges[], int count, char text[], size_t size)
+{
+    for (int i = 0; i < count; i++) {
+        const range *r = &ranges[i];
+        bool given = r->value != NO_NUMBER && r->value != NOT_GIVEN;
+        if (!given || (r->value >= r->least && r->value <= r->most))
+            continue;
+        snprintf(text, size, "--%s %.15g: expected %.15g to %.15g", r->option, r->value, r->least, r->most);
+        return text;
+    }
+    return NULL;
+}
+
+static int is_among(const char *value, const char *const *expected)
+{
+    while (*expected && strcmp(*expected, value) != 0)
+        expected++;
+    return *expected != NULL;
+}
+
+const char *find_unknown(const choice choices[], int count, char text[], size_t size)
+{
+    for (int i = 0; i < count; i++) {
+        const choice *c = &choices[i];
+        if (!c->value || is_among(c->value, c->expected))
+            continue;
+        size_t used = (size_t)snprintf(text, size, "--%s '%s': expected", c->option, c->value);
+        for (int j = 0; c->expected[j] && used < size; j++)
+            used += (size_t)snprintf(text + used, size - used, "%s %s", j ? "," : "", c->expected[j]);
+        return text;
+    }
+    return NULL;
+}
+
+int fail(void)
+{
+    fflush(stdout); /* what was printed came before the mistake */
+    fprintf(stderr, "%s: %s\n", program, tl_error_message());
+    return 1;
+}
+
+int finish(int status)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return status;
+    if (status == 0)
+        fprintf(stderr, "%s: standard output cannot be written\n", program);
+    return status ? status : 1;
+}

@@ -1,0 +1,17 @@
+/* Text files that programs write. */
+#ifndef COMMON_OUTPUT_H
+#define COMMON_OUTPUT_H
+
+#include <stdio.h>
+#include <tapeloop.h>
+
+/* An error if the file could not be written; for before the training, as nothing is touched. NULL is fine. */
+tl_status check_output(const char *path);
+
+/* Opens a file for writing; NULL with the error set. */
+FILE *open_output(const char *path);
+
+/* Closes it; what could not be written is an error. */
+tl_status close_output(FILE *file, const char *path);
+
+#endif

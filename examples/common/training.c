@@ -1,0 +1,166 @@
+#include "training.h"
+
+#include <limits.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const optimizers[] = {"sgd", "rmsprop", "adam", "adamw", "adagrad", NULL};
+static const char *const schedules[] = {"constant", "exponential", "step", "cosine", "plateau", NULL};
+
+int training_start(training *t, const training_defaults *d)
+{
+    *t = (training){.epochs = d->epochs,
+                    .batch_size = d->batch_size,
+                    .optimizer = strdup(d->optimizer),
+                    .schedule = strdup("constant"),
+                    .learning_rate = d->learning_rate > 0 ? d->learning_rate : NO_NUMBER,
+                    .weight_decay = NO_NUMBER,
+                    .clipnorm = NO_NUMBER,
+                    .global_clipnorm = d->global_clipnorm > 0 ? d->global_clipnorm : NO_NUMBER,
+                    .validation_split = d->validation_split};
+    const struct poptOption table[TRAINING_OPTIONS] = {
+        {"epochs", 0, POPT_ARG_INT | POPT_ARGFLAG_SHOW_DEFAULT, &t->epochs, 0, "times through the data", "N"},
+        {"batch-size", 0, POPT_ARG_INT | POPT_ARGFLAG_SHOW_DEFAULT, &t->batch_size, 0, "samples to a step",
+         "N"},
+        {"optimizer", 0, POPT_ARG_STRING | POPT_ARGFLAG_SHOW_DEFAULT, &t->optimizer, 0,
+         "sgd, rmsprop, adam, adamw or adagrad", "NAME"},
+        {"lr", 0, POPT_ARG_DOUBLE, &t->learning_rate, 0, "learning rate (default: the optimizer's)", "X"},
+        {"schedule", 0, POPT_ARG_STRING | POPT_ARGFLAG_SHOW_DEFAULT, &t->schedule, 0,
+         "of the learning rate: constant, exponential (to a hundredth), step (a tenth after each third), "
+         "cosine "
+         "(to 0) or plateau (half when val_loss stands still)",
+         "NAME"},
+        {"weight-decay", 0, POPT_ARG_DOUBLE, &t->weight_decay, 0, "of adamw (default: 0.004)", "X"},
+        {"clipnorm", 0, POPT_ARG_DOUBLE, &t->clipnorm, 0, "longest gradient of each parameter", "X"},
+        {"global-clipnorm", 0, POPT_ARG_DOUBLE, &t->global_clipnorm, 0, "longest gradient of all together",
+         "X"},
+        {"validation-split", 0, POPT_ARG_DOUBLE | POPT_ARGFLAG_SHOW_DEFAULT, &t->validation_split, 0,
+         "share of the training data to validate on, from its end", "X"},
+        {"seed", 0, POPT_ARG_LONGLONG | POPT_ARGFLAG_SHOW_DEFAULT, &t->seed, 0, "of all that is random", "N"},
+        {"threads", 0, POPT_ARG_INT, &t->threads, 0,
+         "threads to use (default: all cores; no result depends on it)", "N"},
+        {"log", 0, POPT_ARG_STRING, &t->log, 0, "write a line an epoch to this file", "FILE.csv"},
+        {"save", 0, POPT_ARG_STRING, &t->save, 0, "write the trained model to this file", "FILE"},
+        {"load", 0, POPT_ARG_STRING, &t->load, 0, "use a saved model instead of training one", "FILE"},
+        POPT_TABLEEND};
+    memcpy(t->table, table, sizeof table);
+    return t->optimizer && t->schedule;
+}
+
+void training_free(training *t)
+{
+    free(t->optimizer);
+    free(t->schedule);
+    free(t->log);
+    free(t->save);
+    free(t->load);
+}
+
+const char *training_mistake(const training *t, char text[], size_t size)
+{
+    const double least = 1e-30, most = 1e30;
+    const range ranges[] = {{"epochs", t->epochs, 1, INT_MAX},
+                            {"batch-size", t->batch_size, 1, INT_MAX},
+                            {"lr", t->learning_rate, least, most},
+                            {"weight-decay", t->weight_decay, 0, most},
+                            {"clipnorm", t->clipnorm, least, most},
+                            {"global-clipnorm", t->global_clipnorm, least, most},
+                            {"validation-split", t->validation_split, 0, 0.999},
+                            {"seed", (double)t->seed, 0, (double)LLONG_MAX},
+                            {"threads", t->threads, 0, 1024}};
+    const choice choices[] = {{"optimizer", t->optimizer, optimizers}, {"schedule", t->schedule, schedules}};
+    const char *mistake = find_out_of_range(ranges, sizeof ranges / sizeof ranges[0], text, size);
+    if (!mistake)
+        mistake = find_unknown(choices, sizeof choices / sizeof choices[0], text, size);
+    if (mistake)
+        return mistake;
+    if (t->clipnorm > NO_NUMBER && t->global_clipnorm > NO_NUMBER)
+        return "--clipnorm and --global-clipnorm: expected one of them";
+    if (t->weight_decay > NO_NUMBER && strcmp(t->optimizer, "adamw") != 0)
+        return "--weight-decay: expected with --optimizer adamw";
+    if (t->load && (t->save || t->log))
+        return "--load uses a saved model: there is nothing to --save or to --log";
+    return NULL;
+}
+
+int64_t training_steps(const training *t, int64_t samples)
+{
+    int64_t trained = (int64_t)floor((double)samples * (1 - t->validation_split));
+    return (trained + t->batch_size - 1) / t->batch_size * t->epochs;
+}
+
+static tl_schedule schedule_of(const training *t, int64_t steps)
+{
+    if (strcmp(t->schedule, "exponential") == 0)
+        return tl_exponential_decay(steps, 0.01);
+    if (strcmp(t->schedule, "step") == 0)
+        return tl_step_decay(steps / 3 + 1, 0.1);
+    if (strcmp(t->schedule, "cosine") == 0)
+        return tl_cosine_decay(steps);
+    return (tl_schedule){0}; /* plateau is a callback */
+}
+
+/* What was not given is 0: the default of the library. */
+static double given(double value)
+{
+    return value > NO_NUMBER ? value : 0;
+}
+
+tl_optimizer *training_optimizer(const training *t, int64_t steps)
+{
+    const double rate = given(t->learning_rate), norm = given(t->clipnorm), all = given(t->global_clipnorm);
+    const tl_schedule schedule = schedule_of(t, steps > 0 ? steps : 1);
+    if (strcmp(t->optimizer, "sgd") == 0)
+        return tl_sgd(.learning_rate = rate, .clip_norm = norm, .global_clip_norm = all,
+                      .schedule = schedule);
+    if (strcmp(t->optimizer, "rmsprop") == 0)
+        return tl_rmsprop(.learning_rate = rate, .clip_norm = norm, .global_clip_norm = all,
+                          .schedule = schedule);
+    if (strcmp(t->optimizer, "adam") == 0)
+        return tl_adam(.learning_rate = rate, .clip_norm = norm, .global_clip_norm = all,
+                       .schedule = schedule);
+    if (strcmp(t->optimizer, "adagrad") == 0)
+        return tl_adagrad(.learning_rate = rate, .clip_norm = norm, .global_clip_norm = all,
+                          .schedule = schedule);
+    return tl_adamw(.learning_rate = rate,
+                    .weight_decay = t->weight_decay == 0 ? TL_ZERO : given(t->weight_decay),
+                    .clip_norm = norm, .global_clip_norm = all, .schedule = schedule);
+}
+
+static void print_best(const tl_history *history, const char *monitor)
+{
+    int best = tl_history_best(history, monitor);
+    if (best >= 0)
+        printf("best_epoch: %d %s: %.4f\n", history->epochs[best].epoch, monitor,
+               tl_epoch_value(&history->epochs[best], monitor));
+}
+
+bool training_run(const training *t, tl_model *model, const training_plan *plan)
+{
+    bool given = tl_dataset_ok(plan->validation), validates = given || t->validation_split > 0;
+    tl_callback *callbacks[4];
+    int count = 0;
+    if (validates)
+        callbacks[count++] =
+            tl_early_stopping(.monitor = plan->monitor, .patience = t->epochs, .restore_best_weights = true);
+    if (strcmp(t->schedule, "plateau") == 0)
+        callbacks[count++] =
+            tl_reduce_lr_on_plateau(.monitor = validates ? "val_loss" : "loss", .factor = 0.5, .patience = 2);
+    if (t->log)
+        callbacks[count++] = tl_csv_log(t->log);
+    if (plan->checkpoint)
+        callbacks[count++] = tl_checkpoint(plan->checkpoint);
+    tl_history *history =
+        tl_fit(model, plan->data, .epochs = t->epochs, .initial_epoch = plan->initial_epoch,
+               .batch_size = t->batch_size, .validation_split = given ? 0 : t->validation_split,
+               .validation_data = plan->validation, .no_shuffle = plan->in_order, .seed = (uint64_t)t->seed,
+               .verbose = 1, .callbacks = {callbacks, count});
+    if (!history)
+        return false;
+    if (validates)
+        print_best(history, plan->monitor);
+    tl_history_free(history);
+    return true;
+}
