@@ -67,12 +67,20 @@ static bool shares_with_earlier(const tl_node *node, int input)
     return false;
 }
 
+/* The shape in which a rule writes the gradient of an input. */
+static tl_shape written_shape(const tl_op_call *call, int input)
+{
+    if (call->op->full_shape)
+        return call->op->full_shape(call, input);
+    return call->op->infer == tl_infer_broadcast ? call->output.shape : call->inputs[input]->shape;
+}
+
 static tl_status prepare_destination(const tl_node *node, int input, const tl_op_call *call, bool *add,
                                      destination *to)
 {
     tl_var *x = node->inputs[input];
     const tl_op *op = node->op;
-    tl_shape full = op->full_shape ? op->full_shape(call, input) : x->value.shape;
+    tl_shape full = written_shape(call, input);
     bool same_shape = tl_shape_equal(full, x->value.shape);
     bool fresh = !x->base && !x->gradient.storage;
     bool readable = op->strided || tl_tensor_is_row_major(x->value);

@@ -42,7 +42,10 @@
  *     tl_var *y = tl_apply(&softplus, &x, 1, NULL, 0);
  *
  * The tape does the rest: memory, what needs a gradient, summing out broadcast axes, adding up the
- * gradients of a value that is used more than once.
+ * gradients of a value that is used more than once. What is left to an op of several inputs: they come in
+ * shapes of their own, so broadcasting is its work; and a gradient that is not wanted has no memory, so it
+ * asks tl_tensor_ok(call->grad_inputs[i]) before it writes. In training, shards of a batch run the functions
+ * on several threads at once, so they keep nothing. A descriptor lives at least as long as what is recorded.
  */
 #ifndef TL_AUTOGRAD_OP_H
 #define TL_AUTOGRAD_OP_H
@@ -113,8 +116,8 @@ struct tl_op {
     tl_status (*backward)(const tl_op_call *call); /* NULL: not differentiable */
     unsigned reads; /* what `backward` looks at besides grad_output: a change of it in between is an error */
 
-    /* The shape in which the gradient of an input is written, where that is not the input's: the tape sums
-     * it over the axes that were broadcast. */
+    /* The shape in which `backward` writes the gradient of an input; the tape sums it over the axes that were
+     * broadcast. NULL: the output's shape where `infer` is tl_infer_broadcast, else the input's. */
     tl_shape_rule *full_shape;
 
     /* The rest is false for most ops of a user's. */
@@ -139,7 +142,8 @@ TL_API tl_status tl_infer_same(const tl_op_call *call, tl_tensor *result);
 /* For `infer`: the inputs are of one float type, and the result of their common broadcast shape. */
 TL_API tl_status tl_infer_broadcast(const tl_op_call *call, tl_tensor *result);
 
-/* For `full_shape` of ops with tl_infer_broadcast: the output's shape, whatever the input. */
+/* For `full_shape` of ops with an `infer` of their own that broadcasts: the output's shape, whatever the
+ * input. */
 TL_API tl_shape tl_full_shape_of_output(const tl_op_call *call, int input);
 
 /* Memory until the forward or backward function returns; NULL with the error set when there is none. */
