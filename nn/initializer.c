@@ -14,6 +14,7 @@ static const char *const names[] = {
     [TL_ONES] = "ones",
     [TL_RANDOM_UNIFORM] = "random_uniform",
     [TL_RANDOM_NORMAL] = "random_normal",
+    [TL_STANDARD_NORMAL] = "standard_normal",
     [TL_GLOROT_UNIFORM] = "glorot_uniform",
     [TL_GLOROT_NORMAL] = "glorot_normal",
     [TL_HE_UNIFORM] = "he_uniform",
@@ -128,6 +129,8 @@ tl_status tl_initialize(tl_tensor tensor, tl_initializer initializer, uint64_t s
         return tl_tensor_fill(tensor, 1);
     case TL_RANDOM_UNIFORM:
         return tl_random_fill_uniform(tensor, -0.05, 0.05, seed, draws);
+    case TL_STANDARD_NORMAL:
+        return tl_random_fill_normal(tensor, 0, 1, seed, draws);
     case TL_RANDOM_NORMAL:
         return tl_random_fill_normal(tensor, 0, 0.05, seed, draws);
     case TL_GLOROT_UNIFORM:

@@ -48,7 +48,7 @@ typedef struct tl_layer_normalization_options {
 } tl_layer_normalization_options;
 
 /* Steps whose features all equal mask_value are padding: sets the mask for the layers behind. [batch, time,
- * features] as it is. */
+ * features] as it is, f32 or f64; with a mask already it is an error. */
 typedef struct tl_masking_options {
     size_t size;
     double mask_value; /* 0 */

@@ -41,6 +41,11 @@ static tl_var *forward(const tl_module *module, tl_var *x)
     tl_tensor features = tl_value(x);
     if (!features.storage)
         return NULL;
+    if (!tl_dtype_is_float(features.dtype)) {
+        tl_error(TL_ERROR_DTYPE, "masking: features of %s, expected f32 or f64",
+                 tl_dtype_name(features.dtype));
+        return NULL;
+    }
     tl_tensor mask =
         tl_value(tl_zeros(tl_tape_of(x), TL_U8, tl_shape(features.shape.dims[0], features.shape.dims[1])));
     if (!mask.storage)
@@ -51,13 +56,16 @@ static tl_var *forward(const tl_module *module, tl_var *x)
     return tl_set_mask(tl_slice(x, 0, 0, features.shape.dims[0]), mask); /* a view: x stays without a mask */
 }
 
-static const tl_module_type type = {
-    .name = "masking", .build = build, .forward = forward, .takes_mask = true};
+static const tl_module_type type = {.name = "masking", .build = build, .forward = forward};
 
 tl_module *tl_masking_with(const tl_masking_options *options)
 {
     tl_masking_options o;
     tl_options_read(&o, sizeof o, options);
+    if (isnan(o.mask_value)) {
+        tl_error(TL_ERROR_ARGUMENT, "masking: mask_value nan, which no feature equals");
+        return NULL;
+    }
     masking *layer = tl_module_new(&type, sizeof *layer);
     if (!layer)
         return NULL;

@@ -12,20 +12,11 @@ static void free_layers(tl_module *const layers[], int count)
         tl_module_free(layers[i]);
 }
 
-/* "dense", and "dense_1" for the second of a kind. */
 static tl_status name_layers(tl_model *model)
 {
-    for (int i = 0; i < model->layer_count; i++) {
-        tl_module *layer = model->layers[i];
-        int before = 0;
-        for (int j = 0; j < i; j++)
-            before += strcmp(model->layers[j]->kind, layer->kind) == 0;
-        char name[96];
-        snprintf(name, sizeof name, before ? "%s_%d" : "%s", layer->kind, before);
-        layer->name = tl_allocate_text(name);
-        if (!layer->name)
+    for (int i = 0; i < model->layer_count; i++)
+        if (tl_module_name(model->layers, i, NULL) != TL_OK)
             return TL_ERROR_MEMORY;
-    }
     return TL_OK;
 }
 
@@ -34,10 +25,13 @@ static tl_status name_layers(tl_model *model)
 static tl_status take_layers(tl_module *const layers[], int count)
 {
     for (int i = 0; i < count; i++) {
+        if (!layers[i])
+            continue;
         if (layers[i]->joined) {
             tl_error(TL_ERROR_STATE, "sequential: layer %d, %s, is in a model already", i, layers[i]->kind);
             for (int j = 0; j < i; j++)
-                layers[j]->joined = false;
+                if (layers[j])
+                    layers[j]->joined = false;
             return TL_ERROR_STATE;
         }
         layers[i]->joined = true;
@@ -52,7 +46,7 @@ tl_model *tl_sequential_of(tl_module *const layers[], int count)
         whole &= layers[i] != NULL; /* a layer that failed left the error */
     if (count < 1)
         tl_error(TL_ERROR_ARGUMENT, "sequential: no layers");
-    if (whole && take_layers(layers, count) != TL_OK)
+    if (take_layers(layers, count) != TL_OK)
         return NULL;
     tl_model *model = whole ? tl_allocate(sizeof *model) : NULL;
     tl_module **own = model ? tl_allocate((size_t)count * sizeof *own) : NULL;

@@ -23,6 +23,10 @@ struct tl_model {
     tl_status failure_status;
 };
 
+/* Names layers[index] "dense", or "dense_1" as the second of its kind among those before it; of layers inside
+ * another, "outer/dense". */
+tl_status tl_module_name(tl_module *const layers[], int index, const tl_module *outer);
+
 /* TL_OK, or the reason why the model cannot be used: it failed to compile, or lacks what is asked for. */
 tl_status tl_model_check(const char *what, const tl_model *model, bool compiled, bool built);
 

@@ -1,9 +1,11 @@
-#include "nn/module.h"
+#include "nn/model_internal.h"
 #include "tensor/error_internal.h"
 #include "tensor/memory_internal.h"
 
 #include <stdio.h>
 #include <string.h>
+
+enum { NAME_SIZE = 160 };
 
 void *tl_module_new(const tl_module_type *type, size_t size)
 {
@@ -29,6 +31,35 @@ void tl_module_free(tl_module *module)
     tl_release(module);
 }
 
+static const char *scope_of(const tl_module *module)
+{
+    return module->name ? module->name : module->kind;
+}
+
+tl_status tl_module_name(tl_module *const layers[], int index, const tl_module *outer)
+{
+    tl_module *layer = layers[index];
+    int before = 0;
+    for (int i = 0; i < index; i++)
+        before += strcmp(layers[i]->kind, layer->kind) == 0;
+    char number[16] = "", name[NAME_SIZE];
+    if (before > 0)
+        snprintf(number, sizeof number, "_%d", before);
+    snprintf(name, sizeof name, "%s%s%s%s", outer ? scope_of(outer) : "", outer ? "/" : "", layer->kind,
+             number);
+    layer->name = tl_allocate_text(name);
+    return layer->name ? TL_OK : TL_ERROR_MEMORY;
+}
+
+/* A child that its parent did not name. */
+static tl_status name_child(const tl_module *outer, const tl_module *child)
+{
+    for (int i = 0; i < outer->child_count; i++)
+        if (outer->children[i] == child)
+            return tl_module_name(outer->children, i, outer);
+    return TL_OK;
+}
+
 tl_status tl_module_build(tl_module *module, tl_builder *builder, tl_shape input)
 {
     if (!module)
@@ -36,6 +67,8 @@ tl_status tl_module_build(tl_module *module, tl_builder *builder, tl_shape input
     if (module->built)
         return tl_error(TL_ERROR_STATE, "build: %s is built already", module->kind);
     tl_module *outer = builder->module;
+    if (outer && !module->name && name_child(outer, module) != TL_OK)
+        return tl_error_status();
     builder->module = module;
     tl_status status = module->type->build(module, builder, input, &module->output);
     builder->module = outer;
@@ -63,7 +96,7 @@ tl_var *tl_module_forward(const tl_module *module, tl_var *x)
         return NULL;
     if (tl_mask_of(x).storage && !module->type->takes_mask) {
         tl_error(TL_ERROR_ARGUMENT, "%s: its input has a mask, which this layer would ignore",
-                 module->name ? module->name : module->kind);
+                 scope_of(module));
         return NULL;
     }
     return module->type->forward(module, x);
@@ -105,6 +138,8 @@ static tl_status append(tl_module *module, tl_parameter *parameter)
 
 tl_status tl_module_adopt(tl_module *module, tl_module *child)
 {
+    if (!child)
+        return tl_missing(module->kind, "layer");
     if (child->joined)
         return tl_error(TL_ERROR_STATE, "%s: layer %s belongs to another already", module->kind, child->kind);
     tl_module **grown = with_room(module->children, module->child_count);
@@ -122,9 +157,8 @@ tl_parameter *tl_build_parameter(tl_builder *builder, const char *name, tl_shape
                                  tl_initializer initializer)
 {
     tl_module *module = builder->module;
-    const char *scope = module->name ? module->name : module->kind;
-    char full[160];
-    snprintf(full, sizeof full, "%s/%s", scope, name);
+    char full[NAME_SIZE];
+    snprintf(full, sizeof full, "%s/%s", scope_of(module), name);
     tl_tensor value = tl_tensor_new(builder->dtype, shape);
     if (!value.storage || tl_initialize(value, initializer, builder->seed, builder->streams++) != TL_OK) {
         tl_tensor_free(&value);

@@ -5,8 +5,9 @@
  * other. In training, `forward` runs for several parts of a batch at once, so it must not write to the
  * module; `prepare` runs before, once for each batch.
  *
- * A layer around other layers keeps them as children: they are built by its own build, under names that begin
- * with its own, and it calls their functions from its own; the rest, down to freeing them, is done for it.
+ * A layer around other layers keeps them as children: its own build builds them, which names them behind it
+ * ("pair/dense", "pair/dense_1"), and it calls their functions from its own, prepare included; the rest, down
+ * to freeing them, is done for it.
  *
  * Shapes of modules leave the batch out: a layer from sequences to vectors goes from [time, features] to
  * [units]. TL_ANY stands for a number of steps that may differ from batch to batch, Keras's None.

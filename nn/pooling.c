@@ -28,23 +28,27 @@ static tl_tensor copy_mask(tl_var *x)
     return copy.storage && tl_tensor_copy(copy, mask) == TL_OK ? copy : (tl_tensor){0};
 }
 
-/* [batch, time, 1]: 1 over the number of steps of a row that count, 0 for those that do not. */
-static tl_var *shares(tl_var *x)
+/* x with `other` in place of the steps whose mask is 0. */
+static tl_var *replace_padding(tl_var *x, tl_tensor mask, double other)
 {
-    tl_tensor mask = copy_mask(x);
-    tl_var *shares = tl_zeros(tl_tape_of(x), tl_dtype_of(x), mask.shape);
-    if (!mask.storage || !shares)
+    tl_tape *tape = tl_tape_of(x);
+    tl_var *filler = tl_zeros(tape, tl_dtype_of(x), TL_SCALAR);
+    if (!mask.storage || !filler || tl_tensor_fill(tl_value(filler), other) != TL_OK)
         return NULL;
+    return tl_where(tl_unsqueeze(tl_input(tape, mask), -1), x, filler);
+}
+
+/* [batch, 1]: 1 over the number of steps of a row that count. */
+static tl_var *shares(tl_var *x, tl_tensor mask)
+{
     int64_t rows = mask.shape.dims[0], steps = mask.shape.dims[1];
+    tl_var *shares = tl_zeros(tl_tape_of(x), tl_dtype_of(x), tl_shape(rows, 1));
     const uint8_t *counts = tl_data(mask);
-    for (int64_t i = 0; i < rows; i++) {
-        tl_tensor row = tl_tensor_select(tl_value(shares), 0, i);
+    for (int64_t i = 0; shares && i < rows; i++) {
         int64_t counted = count_steps(counts + i * steps, steps);
-        for (int64_t t = 0; t < steps; t++)
-            if (counts[i * steps + t])
-                tl_tensor_fill(tl_tensor_select(row, 0, t), 1 / (double)counted);
+        tl_tensor_fill(tl_tensor_select(tl_value(shares), 0, i), counted > 0 ? 1 / (double)counted : 0);
     }
-    return tl_unsqueeze(shares, -1);
+    return shares;
 }
 
 static tl_var *average(const tl_module *module, tl_var *x)
@@ -52,32 +56,31 @@ static tl_var *average(const tl_module *module, tl_var *x)
     (void)module;
     if (!tl_mask_of(x).storage)
         return tl_mean(x, tl_axes(1), false);
-    return tl_sum(tl_mul(x, shares(x)), tl_axes(1), false);
-}
-
-/* The mask as a condition [batch, time, 1], with rows where no step counts taken whole. */
-static tl_var *counted_steps(tl_var *x)
-{
     tl_tensor mask = copy_mask(x);
     if (!mask.storage)
         return NULL;
+    return tl_mul(tl_sum(replace_padding(x, mask, 0), tl_axes(1), false), shares(x, mask));
+}
+
+/* The mask with rows where no step counts taken whole. */
+static tl_tensor some_steps(tl_var *x)
+{
+    tl_tensor mask = copy_mask(x);
+    if (!mask.storage)
+        return mask;
     uint8_t *counts = tl_data_mut(mask);
     int64_t rows = mask.shape.dims[0], steps = mask.shape.dims[1];
     for (int64_t i = 0; i < rows; i++)
         if (count_steps(counts + i * steps, steps) == 0)
             tl_tensor_fill(tl_tensor_select(mask, 0, i), 1);
-    return tl_unsqueeze(tl_input(tl_tape_of(x), mask), -1);
+    return mask;
 }
 
 static tl_var *maximum(const tl_module *module, tl_var *x)
 {
     (void)module;
-    if (tl_mask_of(x).storage) {
-        tl_var *lowest = tl_zeros(tl_tape_of(x), tl_dtype_of(x), TL_SCALAR);
-        if (!lowest || tl_tensor_fill(tl_value(lowest), -FLT_MAX) != TL_OK)
-            return NULL;
-        x = tl_where(counted_steps(x), x, lowest);
-    }
+    if (tl_mask_of(x).storage)
+        x = replace_padding(x, some_steps(x), -FLT_MAX);
     return tl_max(x, tl_axes(1), false);
 }
 

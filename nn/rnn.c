@@ -16,7 +16,9 @@ typedef struct rnn {
     bool in_order;           /* sequences are returned in the order of the input even if it goes backwards */
     tl_dtype dtype;          /* of the states */
     tl_var *projected_table; /* on the step tape of the batch at hand; NULL: sequences are projected */
-    tl_tensor carried[TL_MAX_STATES]; /* stateful: [rows of a batch, width]; empty: nothing carried yet */
+    tl_tensor carried[TL_MAX_STATES]; /* stateful: [rows of a batch, width] */
+    bool carries;                     /* there are states in there, not just room */
+    bool in_batch;                    /* rows of tapes are rows of the batch that carried was made for */
 } rnn;
 
 static tl_status build(tl_module *module, tl_builder *builder, tl_shape input, tl_shape *output)
@@ -38,9 +40,7 @@ static tl_status build(tl_module *module, tl_builder *builder, tl_shape input, t
 
 static void reset_states(tl_module *module)
 {
-    rnn *layer = (rnn *)module;
-    for (int i = 0; i < layer->states; i++)
-        tl_tensor_free(&layer->carried[i]);
+    ((rnn *)module)->carries = false;
 }
 
 /* States to carry, zeros at first, for a batch of so many rows. */
@@ -50,17 +50,22 @@ static tl_status need_states(rnn *layer, int64_t rows)
         return TL_OK;
     for (int i = 0; i < layer->states; i++) {
         tl_tensor *carried = &layer->carried[i];
-        if (!carried->storage)
-            *carried = tl_tensor_new(layer->dtype, tl_shape(rows, layer->cell->states[i]));
-        if (!carried->storage)
-            return tl_error_status();
-        if (carried->shape.dims[0] != rows)
+        if (layer->carries && carried->shape.dims[0] != rows)
             return tl_error(
                 TL_ERROR_STATE,
                 "%s: stateful, with states of %lld rows, but a batch of %lld: expected batches of "
                 "one size, or tl_reset_states between them",
                 layer->cell->name, (long long)carried->shape.dims[0], (long long)rows);
+        if (carried->storage && carried->shape.dims[0] != rows)
+            tl_tensor_free(carried);
+        if (!carried->storage)
+            *carried = tl_tensor_new(layer->dtype, tl_shape(rows, layer->cell->states[i]));
+        if (!carried->storage)
+            return tl_error_status();
+        if (!layer->carries)
+            tl_tensor_fill(*carried, 0);
     }
+    layer->carries = true;
     return TL_OK;
 }
 
@@ -75,6 +80,7 @@ static tl_var *prepare(tl_module *module, const tl_step *step, tl_var *table, bo
 {
     rnn *layer = (rnn *)module;
     layer->projected_table = NULL;
+    layer->in_batch = step != NULL;
     if (!step)
         return NULL;
     *failed = need_states(layer, step->rows) != TL_OK;
@@ -116,22 +122,29 @@ typedef struct pass {
     tl_var *output; /* of the last step */
 } pass;
 
-static tl_status check_projection(const pass *p)
+static tl_status check_sequence(const rnn *layer, const char *what, tl_var *x)
 {
-    tl_shape shape = tl_shape_of(p->x);
+    tl_shape shape = tl_shape_of(x);
     if (shape.rank == 3)
         return TL_OK;
-    return tl_error(TL_ERROR_SHAPE, "%s: projected input %s, expected [batch, time, features]",
-                    p->layer->cell->name, TL_SHAPE_TEXT(shape));
+    return tl_error(TL_ERROR_SHAPE, "%s: %s %s, expected [batch, time, features]", layer->cell->name, what,
+                    TL_SHAPE_TEXT(shape));
 }
 
-static tl_status check_state(const pass *p, int i, tl_var *state, tl_shape expected)
+static tl_shape shape_of_state(const pass *p, int i)
 {
+    return tl_shape(tl_shape_of(p->x).dims[0], p->layer->cell->states[i]);
+}
+
+static tl_status check_state(const pass *p, const char *what, int i, tl_var *state)
+{
+    const char *name = p->layer->cell->name;
+    tl_shape expected = shape_of_state(p, i);
     if (!state)
-        return tl_missing(p->layer->cell->name, "initial state");
+        return tl_missing(name, what);
     if (tl_dtype_of(state) == tl_dtype_of(p->x) && tl_shape_equal(tl_shape_of(state), expected))
         return TL_OK;
-    return tl_error(TL_ERROR_SHAPE, "%s: initial state %d is %s %s, expected %s %s", p->layer->cell->name, i,
+    return tl_error(TL_ERROR_SHAPE, "%s: %s %d is %s %s, expected %s %s", name, what, i,
                     tl_dtype_name(tl_dtype_of(state)), TL_SHAPE_TEXT(tl_shape_of(state)),
                     tl_dtype_name(tl_dtype_of(p->x)), TL_SHAPE_TEXT(expected));
 }
@@ -141,23 +154,22 @@ static tl_status check_state(const pass *p, int i, tl_var *state, tl_shape expec
 static tl_tensor carried_rows(const pass *p, int i)
 {
     tl_tensor carried = p->layer->carried[i];
-    if (!carried.storage) {
+    if (!p->layer->in_batch) {
         tl_error(
             TL_ERROR_STATE,
             "%s: stateful, but run outside of tl_fit, tl_evaluate and tl_predict, which keep its states: "
             "expected tl_rnn_forward with states of one's own",
             p->layer->cell->name);
-        return carried;
+        return (tl_tensor){0};
     }
     return tl_tensor_slice(carried, 0, tl_tape_of(p->x)->first_row, tl_shape_of(p->x).dims[0]);
 }
 
 static tl_var *start_state(const pass *p, int i, tl_var *const initial[])
 {
-    tl_shape shape = tl_shape(tl_shape_of(p->x).dims[0], p->layer->cell->states[i]);
     if (initial)
-        return check_state(p, i, initial[i], shape) == TL_OK ? initial[i] : NULL;
-    tl_var *state = tl_zeros(tl_tape_of(p->x), tl_dtype_of(p->x), shape);
+        return check_state(p, "initial state", i, initial[i]) == TL_OK ? initial[i] : NULL;
+    tl_var *state = tl_zeros(tl_tape_of(p->x), tl_dtype_of(p->x), shape_of_state(p, i));
     if (!state || !p->layer->options.stateful)
         return state;
     tl_tensor carried = carried_rows(p, i); /* copied, since it is overwritten before backward */
@@ -166,7 +178,7 @@ static tl_var *start_state(const pass *p, int i, tl_var *const initial[])
 
 static tl_status start(pass *p, tl_var *const initial[])
 {
-    if (check_projection(p) != TL_OK)
+    if (check_sequence(p->layer, "projected input", p->x) != TL_OK)
         return tl_error_status();
     for (int i = 0; i < p->layer->states; i++) {
         p->state[i] = start_state(p, i, initial);
@@ -199,6 +211,21 @@ static tl_status keep_masked_rows(pass *p, tl_tensor mask, tl_var *const before[
     return p->output ? TL_OK : tl_error_status();
 }
 
+/* What a step gave. */
+static tl_status check_step(const pass *p, const tl_var *last)
+{
+    const char *name = p->layer->cell->name;
+    if (!p->output)
+        return tl_missing(name, "output of a step");
+    if (!tl_shape_equal(tl_shape_of(p->output), tl_shape_of(last)))
+        return tl_error(TL_ERROR_SHAPE, "%s: a step gave %s, expected %s", name,
+                        TL_SHAPE_TEXT(tl_shape_of(p->output)), TL_SHAPE_TEXT(tl_shape_of(last)));
+    for (int i = 0; i < p->layer->states; i++)
+        if (check_state(p, "new state", i, p->state[i]) != TL_OK)
+            return tl_error_status();
+    return TL_OK;
+}
+
 static tl_status take_step(pass *p, int64_t t)
 {
     tl_cell *cell = p->layer->cell;
@@ -216,11 +243,8 @@ static tl_status take_step(pass *p, int64_t t)
     else
         x->dropout = p->dropout;
     p->output = cell->step(cell, x, p->state);
-    if (!p->output)
-        return tl_missing(cell->name, "output of a step");
-    if (!tl_shape_equal(tl_shape_of(p->output), tl_shape_of(last)))
-        return tl_error(TL_ERROR_SHAPE, "%s: a step gave %s, expected %s", cell->name,
-                        TL_SHAPE_TEXT(tl_shape_of(p->output)), TL_SHAPE_TEXT(tl_shape_of(last)));
+    if (check_step(p, last) != TL_OK)
+        return tl_error_status();
     return masks ? keep_masked_rows(p, mask, before, last) : TL_OK;
 }
 
@@ -285,6 +309,8 @@ static tl_status carry(const pass *p)
 
 static tl_var *run(const rnn *layer, tl_var *input, tl_var *const initial[], tl_var *final[])
 {
+    if (check_sequence(layer, "input", input) != TL_OK)
+        return NULL;
     pass p = {.layer = layer, .mask = tl_mask_of(input), .x = project(layer, input)};
     if (!p.x || start(&p, initial) != TL_OK)
         return NULL;
@@ -303,8 +329,9 @@ static tl_var *forward(const tl_module *module, tl_var *input)
 
 static void free_rnn(tl_module *module)
 {
-    const rnn *layer = (const rnn *)module;
-    reset_states(module);
+    rnn *layer = (rnn *)module;
+    for (int i = 0; i < layer->states; i++)
+        tl_tensor_free(&layer->carried[i]);
     if (layer->cell->free)
         layer->cell->free(layer->cell);
 }

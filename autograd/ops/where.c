@@ -16,10 +16,17 @@ static tl_status infer(const tl_op_call *call, tl_tensor *result)
     return tl_shape_broadcast("where", condition.shape, result->shape, &result->shape);
 }
 
-/* at: output, condition, a, b. Either of the last two may stand still on a zero. */
+/* at: output, condition, a, b. Either of the last two may stand still on a zero. With a row mask the
+ * condition stands still too, and what was chosen is copied as one piece. */
 static void choose_run(void *context, int64_t n, char *const at[], const int64_t strides[])
 {
-    const size_t size = *(const size_t *)context;
+    const tl_dtype dtype = *(const tl_dtype *)context;
+    const size_t size = tl_dtype_size(dtype);
+    if (strides[1] == 0) {
+        int from = *at[1] ? 2 : 3;
+        tl_kernels_for(dtype)->map[TL_MAP_COPY](n, at[from], strides[from], NULL, 1, at[0], strides[0], NULL);
+        return;
+    }
     for (int64_t i = 0; i < n; i++) {
         int from = at[1][i * strides[1]] ? 2 : 3;
         memcpy(at[0] + i * strides[0] * (int64_t)size, at[from] + i * strides[from] * (int64_t)size, size);
@@ -28,10 +35,9 @@ static void choose_run(void *context, int64_t n, char *const at[], const int64_t
 
 static void choose(tl_tensor out, tl_tensor condition, tl_tensor a, tl_tensor b)
 {
-    size_t size = tl_dtype_size(out.dtype);
     tl_tensor operands[] = {out, tl_tensor_broadcast(condition, out.shape), tl_tensor_broadcast(a, out.shape),
                             tl_tensor_broadcast(b, out.shape)};
-    tl_iterate(4, operands, choose_run, &size);
+    tl_iterate(4, operands, choose_run, &out.dtype);
 }
 
 static tl_status forward(const tl_op_call *call)

@@ -8,7 +8,7 @@ static int copy(const char *path, FILE *to, unsigned long *count)
     if (!from)
         return -1;
     for (int c; (c = getc(from)) != EOF; ++*count)
-        fprintf(to, *count % 24 == 23 ? "%d,\n" : "%d,", c);
+        fprintf(to, c > 127 ? "(char)%d,%s" : "%d,%s", c, *count % 24 == 23 ? "\n" : "");
     int failed = ferror(from);
     fclose(from);
     return failed ? -1 : 0;
@@ -25,5 +25,6 @@ int main(int argc, char **argv)
         if (copy(argv[i], to, &count) != 0)
             return fprintf(stderr, "embed: cannot read %s\n", argv[i]), 1;
     fprintf(to, "0};\nconst size_t embedded_size = %lu;\n", count);
-    return fclose(to) != 0;
+    int lost = ferror(to);
+    return fclose(to) != 0 || lost;
 }

@@ -1,5 +1,6 @@
 /* Text learned character by character: stateful SimpleRNNs trained by truncated backpropagation through time
  * on tiny Shakespeare, a file, or this library's own source code; then they write. */
+#include "../common/output.h"
 #include "text.h"
 #include "writer.h"
 
@@ -21,9 +22,8 @@ static network network_of(const options *o)
 /* Finds out before training, not after it, whether what follows will work. */
 static tl_status check_plans(const options *o, const tl_alphabet *alphabet)
 {
-    const char *save = o->training.save;
     tl_tensor prime = {0};
-    if (save && tl_safetensors_writable(save) != TL_OK)
+    if (check_output(o->training.save) != TL_OK || check_output(o->checkpoint) != TL_OK)
         return tl_error_status();
     if (!o->prime || !*o->prime)
         return TL_OK;
@@ -31,6 +31,12 @@ static tl_status check_plans(const options *o, const tl_alphabet *alphabet)
     tl_status status = tl_tensor_ok(prime) ? TL_OK : tl_error_status();
     tl_tensor_free(&prime);
     return status;
+}
+
+/* Of the training part, which is whole batches. */
+static int64_t steps_of(const training *t, tl_dataset train)
+{
+    return tl_dataset_size(train) / t->batch_size * t->epochs;
 }
 
 static tl_status take_up(const options *o, tl_model *model, int *done)
@@ -66,8 +72,7 @@ static tl_status train(const options *o, writer *w, const text *source)
     if (status == TL_OK)
         status = make_corpus(&c, source, w->alphabet, o);
     if (status == TL_OK)
-        status = build_writer(w, training_optimizer(t, training_steps(t, tl_dataset_size(c.train))),
-                              (uint64_t)t->seed);
+        status = build_writer(w, training_optimizer(t, steps_of(t, c.train)), (uint64_t)t->seed);
     if (status == TL_OK)
         status = tl_summary(w->model, stdout);
     if (status == TL_OK)

@@ -6,7 +6,6 @@
 
 static const char *find_mistake(const void *given, char text[], size_t size)
 {
-    static const char *const initializers[] = {"orthogonal", "identity", "glorot_uniform", NULL};
     const options *o = given;
     const range ranges[] = {{"units", o->units, 1, MOST_UNITS},
                             {"layers", o->layers, 1, MOST_LAYERS},
@@ -17,7 +16,7 @@ static const char *find_mistake(const void *given, char text[], size_t size)
                             {"sample", o->sample, 0, INT_MAX},
                             {"temperature", o->temperature, 0, 1000},
                             {"top-k", o->top_k, 0, INT_MAX}};
-    const choice choices[] = {{"recurrent-initializer", o->initializer, initializers}};
+    const choice choices[] = {{"initializer", o->initializer, initializers}};
     const char *mistake = training_mistake(&o->training, text, size);
     if (!mistake)
         mistake = find_out_of_range(ranges, sizeof ranges / sizeof ranges[0], text, size);
@@ -35,7 +34,7 @@ int read_options(options *o, int argc, const char **argv)
     *o = (options){.units = 256,
                    .layers = 1,
                    .embedding = NOT_GIVEN,
-                   .initializer = strdup("orthogonal"),
+                   .initializer = strdup("random_uniform"),
                    .window = 64,
                    .sample = 500,
                    .temperature = 1};
@@ -59,8 +58,8 @@ int read_options(options *o, int argc, const char **argv)
          "SimpleRNNs on top of each other", "N"},
         {"embedding", 0, POPT_ARG_INT, &o->embedding, 0,
          "numbers to a character, 0 for one-hot (default: as many as units)", "N"},
-        {"recurrent-initializer", 0, POPT_ARG_STRING | POPT_ARGFLAG_SHOW_DEFAULT, &o->initializer, 0,
-         "orthogonal, identity or glorot_uniform", "NAME"},
+        {"initializer", 0, POPT_ARG_STRING | POPT_ARGFLAG_SHOW_DEFAULT, &o->initializer, 0,
+         "what weights start from: random_uniform, orthogonal, glorot_uniform, ...", "NAME"},
         {"dropout", 0, POPT_ARG_DOUBLE, &o->dropout, 0, "share of each layer's outputs", "X"},
         {"recurrent-dropout", 0, POPT_ARG_DOUBLE, &o->recurrent_dropout, 0, "share of the recurrent states",
          "X"},

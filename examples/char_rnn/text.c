@@ -1,6 +1,5 @@
 #include "text.h"
 
-#include <math.h>
 #include <stdio.h>
 
 enum { PATH_SIZE = 4096 };
@@ -35,19 +34,28 @@ void free_text(text *t)
     tl_text_free(t->own);
 }
 
+/* A part of the text as streams; `use` is what it is for. */
+static tl_status cut(tl_dataset *part, const char *use, tl_tensor ids, const options *o)
+{
+    int64_t count = tl_tensor_count(ids), least = (int64_t)o->training.batch_size * o->window + 1;
+    if (count < least)
+        return tl_error(TL_ERROR_SHAPE,
+                        "the text is too short: %lld characters to %s, expected at least %lld, which is one "
+                        "more than --batch-size times --window",
+                        (long long)count, use, (long long)least);
+    *part = tl_streams(ids, o->training.batch_size, o->window);
+    return tl_dataset_ok(*part) ? TL_OK : tl_error_status();
+}
+
 tl_status make_corpus(corpus *c, const text *t, const tl_alphabet *alphabet, const options *o)
 {
-    const training *r = &o->training;
     tl_tensor ids = tl_alphabet_encode(alphabet, t->bytes, t->size);
     if (!tl_tensor_ok(ids))
         return tl_error_status();
-    int64_t count = tl_tensor_count(ids), kept = (int64_t)floor((double)count * (1 - r->validation_split));
-    tl_status status = TL_OK;
-    c->train = tl_streams(tl_tensor_slice(ids, 0, 0, kept), r->batch_size, o->window);
-    if (tl_dataset_ok(c->train) && kept < count)
-        c->validation = tl_streams(tl_tensor_slice(ids, 0, kept, count - kept), r->batch_size, o->window);
-    if (!tl_dataset_ok(c->train) || (kept < count && !tl_dataset_ok(c->validation)))
-        status = tl_error_status();
+    int64_t count = tl_tensor_count(ids), kept = training_samples(&o->training, count);
+    tl_status status = cut(&c->train, "train on", tl_tensor_slice(ids, 0, 0, kept), o);
+    if (status == TL_OK && kept < count)
+        status = cut(&c->validation, "validate on", tl_tensor_slice(ids, 0, kept, count - kept), o);
     tl_tensor_free(&ids);
     return status;
 }

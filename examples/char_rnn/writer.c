@@ -13,15 +13,17 @@ tl_status build_writer(writer *w, tl_optimizer *optimizer, uint64_t seed)
     int64_t size = tl_alphabet_size(w->alphabet);
     tl_module *layers[2 * MOST_LAYERS + 2];
     int count = 0;
-    layers[count++] = n->embedding ? tl_embedding(size, n->embedding) : tl_category_encoding(size);
+    layers[count++] = n->embedding
+                          ? tl_embedding(size, n->embedding, .embeddings_initializer = TL_STANDARD_NORMAL)
+                          : tl_category_encoding(size);
     for (int i = 0; i < n->layers; i++) {
-        layers[count++] =
-            tl_simple_rnn(n->units, .return_sequences = true, .stateful = true,
-                          .recurrent_initializer = n->initializer, .recurrent_dropout = n->recurrent_dropout);
+        layers[count++] = tl_simple_rnn(
+            n->units, .return_sequences = true, .stateful = true, .kernel_initializer = n->initializer,
+            .recurrent_initializer = n->initializer, .recurrent_dropout = n->recurrent_dropout);
         if (n->dropout > 0)
             layers[count++] = tl_dropout_layer(n->dropout);
     }
-    layers[count++] = tl_dense(size, .activation = TL_SOFTMAX);
+    layers[count++] = tl_dense(size, .activation = TL_SOFTMAX, .kernel_initializer = n->initializer);
     w->model = tl_sequential_of(layers, count);
     if (tl_compile(w->model, .optimizer = optimizer, .loss = TL_SPARSE_CATEGORICAL_CROSSENTROPY) == TL_OK &&
         tl_build(w->model, tl_shape(TL_ANY), TL_F32, seed) == TL_OK)

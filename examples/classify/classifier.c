@@ -33,11 +33,10 @@ static json_t *numbers(const double *values, int64_t count)
 tl_status save_classifier(const classifier *c, const char *path)
 {
     const scaling *s = &c->scaling;
-    json_t *config =
-        json_pack("{s:i, s:b, s:O, s:o, s:o, s:I, s:f}", "units", c->units, "mse",
-                  c->loss == TL_MEAN_SQUARED_ERROR, "features", c->features, "means",
-                  numbers(s->means, s->width), "deviations", numbers(s->deviations, s->width), "seed",
-                  (json_int_t)c->seed, "test_split", c->test_split);
+    json_t *config = json_pack("{s:i, s:b, s:O, s:o, s:o, s:I, s:f}", "units", c->units, "mse",
+                               c->loss == TL_MEAN_SQUARED_ERROR, "features", c->features, "means",
+                               numbers(s->means, s->width), "deviations", numbers(s->deviations, s->width),
+                               "seed", (json_int_t)c->seed, "test_split", c->test_split);
     return save_model(c->model, path, &(saved_part){key, config}, 1);
 }
 
@@ -101,8 +100,8 @@ tl_status load_classifier(classifier *c, const char *path)
     if (status == TL_OK)
         status = build_classifier(c, tl_adam());
     if (status == TL_OK)
-        status = load_weights(c->model, file, path);
+        status = load_weights(c->model, file);
     json_decref(config);
     tl_safetensors_free(file);
-    return status;
+    return in_file(status, path);
 }

@@ -5,7 +5,7 @@
 static const uint64_t stream = (uint64_t)0xE1 << 56;
 
 /* How far an event raises a feature, in noise of which deviation. */
-static const double rise = 1, noise = 0.4;
+static const double rise = 1, noise = 0.3;
 
 /* Draws for one sequence, one after the other. */
 typedef struct draws {
@@ -59,7 +59,7 @@ static void fill_sequence(const sequences *s, int64_t i, draws *from)
 
 tl_status generate_sequences(sequences *s, const design *d)
 {
-    *s = (sequences){0};
+    *s = (sequences){.path = "generated"};
     int64_t rows = 0;
     for (int64_t i = 0; i < d->count; i++) {
         draws from = draws_of(d, i);

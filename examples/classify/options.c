@@ -3,13 +3,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What goes with --generate, which does nothing but write a file. */
+/* What would be ignored. */
 static const char *find_idle(const options *o)
 {
     const training *t = &o->training;
     if (o->generate && (o->csv || o->test || o->predict || t->load || t->save || t->log))
         return "--generate writes generated sequences and does nothing else: expected no --csv, --test, "
                "--predict, --load, --save or --log";
+    if (t->load && o->csv && o->test)
+        return "--load tests on --test FILE or on a part of --csv FILE: expected one of them";
     return NULL;
 }
 
@@ -18,9 +20,9 @@ static const char *find_mistake(const void *given, char text[], size_t size)
     static const char *const losses[] = {"binary_crossentropy", "mse", NULL};
     static const char *const sides[] = {"post", "pre", NULL};
     const options *o = given;
-    const range ranges[] = {{"units", o->units, 1, 4096},        {"test-split", o->test_split, 0.001, 0.999},
-                            {"pad-to", o->pad_to, 0, 1 << 20},   {"sequences", o->sequences, 2, 10000000},
-                            {"time", o->time, 2, 1 << 20},       {"features", o->features, 2, 4096}};
+    const range ranges[] = {{"units", o->units, 1, 4096},      {"test-split", o->test_split, 0.001, 0.999},
+                            {"pad-to", o->pad_to, 0, 1 << 20}, {"sequences", o->sequences, 2, 10000000},
+                            {"time", o->time, 2, 1 << 20},     {"features", o->features, 2, 4096}};
     const choice choices[] = {{"loss", o->loss, losses}, {"padding", o->padding, sides}};
     const char *mistake = training_mistake(&o->training, text, size);
     if (!mistake)
@@ -42,7 +44,7 @@ int read_options(options *o, int argc, const char **argv)
                    .time = 40,
                    .features = 10};
     const training_defaults defaults = {
-        .epochs = 10, .batch_size = 32, .optimizer = "adam", .validation_split = 0.2};
+        .epochs = 20, .batch_size = 32, .optimizer = "adam", .validation_split = 0.2};
     if (!training_start(&o->training, &defaults) || !o->id || !o->label || !o->loss || !o->padding) {
         tl_error(TL_ERROR_MEMORY, "out of memory for the options");
         return fail();
@@ -69,8 +71,8 @@ int read_options(options *o, int argc, const char **argv)
          "where shorter sequences are filled up: post (behind) or pre (in front)", "SIDE"},
         {"pad-to", 0, POPT_ARG_INT, &o->pad_to, 0, "steps to fill up to (default: the longest sequence's)",
          "N"},
-        {"sequences", 0, POPT_ARG_INT | POPT_ARGFLAG_SHOW_DEFAULT, &o->sequences, 0,
-         "generated sequences", "N"},
+        {"sequences", 0, POPT_ARG_INT | POPT_ARGFLAG_SHOW_DEFAULT, &o->sequences, 0, "generated sequences",
+         "N"},
         {"time", 0, POPT_ARG_INT | POPT_ARGFLAG_SHOW_DEFAULT, &o->time, 0,
          "steps of the longest generated sequences", "N"},
         {"features", 0, POPT_ARG_INT | POPT_ARGFLAG_SHOW_DEFAULT, &o->features, 0,
@@ -80,8 +82,9 @@ int read_options(options *o, int argc, const char **argv)
         TRAINING_TABLE(&o->training),
         POPT_AUTOHELP POPT_TABLEEND};
     const command c = {.name = "classify",
-                       .usage = "[OPTION...]\n"
-                                "Trains Masking -> SimpleRNN -> Dense to tell two kinds of sequences apart.\n",
+                       .usage =
+                           "[OPTION...]\n"
+                           "Trains Masking -> SimpleRNN -> Dense to tell two kinds of sequences apart.\n",
                        .options = table,
                        .find_mistake = find_mistake,
                        .given = o};

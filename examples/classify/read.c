@@ -20,6 +20,16 @@ static int64_t line_of(const sequences *s, int64_t row)
 
 /* --- columns --- */
 
+/* True if the file has no labels and need not have any: it has an id and all features, and no column of the
+ * label's name. */
+static bool lacks_labels(const reader *in, int label_column)
+{
+    const tl_csv *file = in->s->file;
+    bool whole = in->expected && tl_csv_columns(file) == (int)json_array_size(in->expected) + 1;
+    return !in->labelled && whole &&
+           (label_column < 0 || strcmp(tl_csv_name(file, label_column), in->named->label) != 0);
+}
+
 /* Finds the columns that are no features. */
 static tl_status find_columns(reader *in)
 {
@@ -27,14 +37,12 @@ static tl_status find_columns(reader *in)
     s->id_column = tl_csv_column(s->file, in->named->id);
     if (s->id_column < 0)
         return tl_error_status();
-    in->label_column = -1;
-    int unlabelled = in->expected ? (int)json_array_size(in->expected) + 1 : 0;
-    if (!in->labelled && tl_csv_columns(s->file) == unlabelled)
-        return TL_OK;
     in->label_column = tl_csv_column(s->file, in->named->label);
-    if (in->label_column < 0)
+    if (lacks_labels(in, in->label_column))
+        in->label_column = -1;
+    else if (in->label_column < 0)
         return tl_error_status();
-    if (in->label_column == s->id_column)
+    else if (in->label_column == s->id_column)
         return tl_error(TL_ERROR_ARGUMENT, "%s: column %d cannot be both the id and the label", s->path,
                         s->id_column + 1);
     return TL_OK;
@@ -59,25 +67,6 @@ static tl_status name_features(reader *in)
     if (json_array_size(s->features) == 0)
         return tl_error(TL_ERROR_FORMAT, "%s: no features, expected columns besides the id and the label",
                         s->path);
-    return TL_OK;
-}
-
-/* Features in another order are found by their names, and not by their numbers. */
-static tl_status check_features(const reader *in)
-{
-    const sequences *s = in->s;
-    size_t count = json_array_size(s->features), expected = json_array_size(in->expected);
-    if (!in->expected)
-        return TL_OK;
-    if (count != expected)
-        return tl_error(TL_ERROR_FORMAT, "%s: %zu features, expected %zu as in training", s->path, count,
-                        expected);
-    for (size_t i = 0; i < count; i++) {
-        const json_t *name = json_array_get(s->features, i), *known = json_array_get(in->expected, i);
-        if (!json_equal(name, known))
-            return tl_error(TL_ERROR_FORMAT, "%s: feature %zu is '%.60s', expected '%.60s' as in training",
-                            s->path, i + 1, json_string_value(name), json_string_value(known));
-    }
     return TL_OK;
 }
 
@@ -211,7 +200,7 @@ tl_status read_sequences(sequences *s, const char *path, const columns *named, c
     *s = (sequences){.file = tl_csv_read(path), .path = path};
     reader in = {.s = s, .named = named, .expected = expected, .labelled = labelled};
     if (!s->file || find_columns(&in) != TL_OK || name_features(&in) != TL_OK ||
-        check_features(&in) != TL_OK || make_room(&in) != TL_OK || check_ids(&in) != TL_OK ||
+        check_features(s, expected) != TL_OK || make_room(&in) != TL_OK || check_ids(&in) != TL_OK ||
         (labelled && read_labels(&in) != TL_OK))
         return tl_error_status();
     return read_features(&in);

@@ -37,19 +37,32 @@ static double area(const judgement *sorted, int64_t count)
     return pairs / (zeros * ones);
 }
 
+static bool has_numbers(const judgement *all, int64_t count)
+{
+    for (int64_t i = 0; i < count; i++)
+        if (isnan(all[i].probability))
+            return false;
+    return true;
+}
+
 double area_under_roc(tl_tensor probabilities, tl_tensor labels)
 {
     const float *p = tl_data(probabilities), *y = tl_data(labels);
     int64_t count = tl_tensor_count(labels);
     judgement *all = calloc((size_t)count, sizeof *all);
+    double found = (double)NAN;
     if (!all) {
         tl_error(TL_ERROR_MEMORY, "out of memory to sort %lld probabilities", (long long)count);
-        return (double)NAN;
+        return found;
     }
     for (int64_t i = 0; i < count; i++)
         all[i] = (judgement){p[i], y[i]};
-    qsort(all, (size_t)count, sizeof *all, compare);
-    double found = area(all, count);
+    if (has_numbers(all, count)) {
+        qsort(all, (size_t)count, sizeof *all, compare);
+        found = area(all, count);
+    } else {
+        tl_error(TL_ERROR_NUMERIC, "a probability is not a number: training went astray");
+    }
     free(all);
     return found;
 }

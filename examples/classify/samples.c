@@ -56,10 +56,8 @@ tl_status check_labels(const selection *some, const char *what)
         ones += some->from->labels[member(some, i)];
     if (ones > 0 && ones < some->count)
         return TL_OK;
-    if (some->count == 0)
-        return tl_error(TL_ERROR_FORMAT, "%s has no sequences, expected some of both labels", what);
-    return tl_error(TL_ERROR_FORMAT, "%s has only label %d in %lld sequences, expected both 0 and 1", what,
-                    ones > 0, (long long)some->count);
+    return tl_error(TL_ERROR_FORMAT, "%s: no sequence of label %d, expected some of both labels", what,
+                    ones == 0);
 }
 
 /* --- scale --- */
@@ -128,13 +126,14 @@ static tl_status refuse(const sequences *s, int64_t row, int64_t i, double scale
     return tl_error(TL_ERROR_NUMERIC,
                     "%s: line %lld: feature '%.60s' is %g deviations from its mean in training, expected "
                     "at most %d",
-                    s->path ? s->path : "generated", (long long)(s->file ? tl_csv_line(s->file, row) : row),
-                    feature_name(s, i), scaled, MOST);
+                    s->path, (long long)(s->file ? tl_csv_line(s->file, row) : row), feature_name(s, i),
+                    scaled, MOST);
 }
 
 tl_status scale(const sequences *s, const scaling *by)
 {
-    for (int64_t row = 0; row < s->starts[s->count]; row++) {
+    int64_t rows = s->count ? s->starts[s->count] : 0;
+    for (int64_t row = 0; row < rows; row++) {
         for (int64_t i = 0; i < s->width; i++) {
             double *value = &s->values[row * s->width + i];
             *value = (*value - by->means[i]) / by->deviations[i];

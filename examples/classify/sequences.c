@@ -46,6 +46,23 @@ int64_t length_of(const sequences *s, int64_t sequence)
     return s->starts[sequence + 1] - s->starts[sequence];
 }
 
+tl_status check_features(const sequences *s, const json_t *expected)
+{
+    size_t count = json_array_size(s->features), known = json_array_size(expected);
+    if (!expected)
+        return TL_OK;
+    if (count != known)
+        return tl_error(TL_ERROR_FORMAT, "%s: %zu features, expected %zu as in training", s->path, count,
+                        known);
+    for (size_t i = 0; i < count; i++) {
+        const json_t *name = json_array_get(s->features, i), *other = json_array_get(expected, i);
+        if (!json_equal(name, other))
+            return tl_error(TL_ERROR_FORMAT, "%s: feature %zu is '%.60s', expected '%.60s' as in training",
+                            s->path, i + 1, json_string_value(name), json_string_value(other));
+    }
+    return TL_OK;
+}
+
 static void write_header(const sequences *s, FILE *to)
 {
     fputs("id,label", to);

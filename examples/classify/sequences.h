@@ -16,7 +16,7 @@
 
 typedef struct sequences {
     tl_csv *file;     /* NULL for generated ones */
-    const char *path; /* of the file, for messages */
+    const char *path; /* of the file, or what they are, for messages */
     int id_column;
     json_t *features;     /* their names */
     int64_t count, width; /* sequences; features of a step */
@@ -35,8 +35,12 @@ typedef struct columns {
     const char *id, *label;
 } columns;
 
-/* Reads a file. `expected` has the names that the features must have, or is NULL. Without `labelled`, labels
- * are not looked at, and need not be there. free_sequences even when this fails. */
+/* An error unless the names of the features are the expected ones, so that no feature is taken for another.
+ * NULL: any will do. */
+tl_status check_features(const sequences *s, const json_t *expected);
+
+/* Reads a file with the expected features. Without `labelled`, labels are not looked at, and need not be
+ * there. free_sequences even when this fails. */
 tl_status read_sequences(sequences *s, const char *path, const columns *named, const json_t *expected,
                          bool labelled);
 

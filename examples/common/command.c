@@ -5,6 +5,8 @@
 #include <string.h>
 #include <tapeloop.h>
 
+enum { MOST_STRINGS = 32 };
+
 static const char *program = "program";
 
 static int complain(const char *what, const char *why)
@@ -28,9 +30,37 @@ static int take_argument(const command *c, poptContext context)
     return GO_ON;
 }
 
+/* What string options have for defaults, which popt loses hold of when the options are given. */
+typedef struct defaults {
+    char **places[MOST_STRINGS], *texts[MOST_STRINGS];
+    int count;
+} defaults;
+
+static void note_defaults(defaults *d, const struct poptOption *table)
+{
+    for (; table->longName || table->shortName || table->arg; table++) {
+        const unsigned type = table->argInfo & POPT_ARG_MASK;
+        if (type == POPT_ARG_INCLUDE_TABLE)
+            note_defaults(d, table->arg);
+        if (type != POPT_ARG_STRING || !table->arg || d->count == MOST_STRINGS)
+            continue;
+        d->places[d->count] = table->arg;
+        d->texts[d->count++] = *(char **)table->arg;
+    }
+}
+
+static void free_replaced(const defaults *d)
+{
+    for (int i = 0; i < d->count; i++)
+        if (*d->places[i] != d->texts[i])
+            free(d->texts[i]);
+}
+
 int read_command(const command *c, int argc, const char **argv)
 {
     program = c->name;
+    defaults before = {0};
+    note_defaults(&before, c->options);
     poptContext context = poptGetContext(c->name, argc, argv, c->options, 0);
     if (!context) {
         fprintf(stderr, "%s: out of memory\n", program);
@@ -38,6 +68,7 @@ int read_command(const command *c, int argc, const char **argv)
     }
     poptSetOtherOptionHelp(context, c->usage);
     int code = poptGetNextOpt(context), status;
+    free_replaced(&before);
     char text[200];
     const char *mistake;
     if (code < -1)

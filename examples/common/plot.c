@@ -2,14 +2,16 @@
 
 #include "output.h"
 
+#include <assert.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
-enum { ROWS = 16, LABEL = 10, COLUMNS = PLOT_COLUMNS - LABEL }; /* of characters */
+enum { ROWS = 16, LABEL = 12, COLUMNS = PLOT_COLUMNS - LABEL }; /* of characters */
 enum { DOTS_ACROSS = 2 * COLUMNS, DOTS_DOWN = 4 * ROWS };
 enum { WIDTH = 960, HEIGHT = 420, LEFT = 80, RIGHT = 20, TOP = 60, BOTTOM = 40 }; /* of a picture */
 
-static_assert(PLOT_POINTS == DOTS_ACROSS, "a dot a point");
+static_assert((int)PLOT_POINTS == (int)DOTS_ACROSS, "a dot a point");
 
 static const char letters[] = ".+ox*#"; /* of the lines; the first is drawn in dots */
 static const char *const colors[] = {"#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377"};
@@ -17,9 +19,11 @@ static_assert(sizeof letters - 1 == PLOT_LINES && sizeof colors / sizeof colors[
 
 /* --- scales --- */
 
-/* The values that are shown, and where the numbers beside them stand. */
+/* The values that are shown, and where numbers stand beside them: at the multiples of step. */
 typedef struct scale {
-    double least, most, step; /* a tick at every multiple of step */
+    double least, most, step;
+    double first; /* tick */
+    int ticks;
 } scale;
 
 /* The smallest of 1, 2, 5, 10, 20, ... that divides a span into `most` parts at most. */
@@ -34,14 +38,15 @@ static double round_step(double span, int most)
     return 10 * unit;
 }
 
-static scale scale_of(double least, double most, int ticks)
+static scale scale_of(double least, double most, int parts)
 {
     if (!(most > least)) { /* one value, or none */
         double around = isfinite(least) ? least : 0, margin = fmax(fabs(around) / 10, 1);
         least = around - margin;
         most = around + margin;
     }
-    return (scale){least, most, round_step(most - least, ticks)};
+    double step = round_step(most - least, parts), first = ceil(least / step) * step;
+    return (scale){least, most, step, first, (int)fmin(floor((most - first) / step) + 1, parts + 1)};
 }
 
 static scale scale_of_values(const plot *p)
@@ -63,22 +68,23 @@ static scale scale_of_points(const plot *p)
     return scale_of((double)p->first, (double)(p->first + p->count - 1), 8);
 }
 
-/* Where a value stands, from 0 to `length`. */
+/* Where a value stands, from 0 to `length`. Halves, as the whole span may be too large for a double. */
 static double place(const scale *s, double value, double length)
 {
-    return (value - s->least) / (s->most - s->least) * length;
+    return fmax(0, fmin((value / 2 - s->least / 2) / (s->most / 2 - s->least / 2), 1)) * length;
 }
 
-static double first_tick(const scale *s)
+static double tick_of(const scale *s, int i)
 {
-    return ceil(s->least / s->step) * s->step;
+    double tick = s->first + i * s->step;
+    return fabs(tick) < s->step / 2 ? 0 : tick; /* rounded */
 }
 
 /* --- in a terminal --- */
 
 typedef struct canvas {
     unsigned char dots[ROWS][COLUMNS]; /* of braille, as Unicode numbers them */
-    char marks[ROWS][COLUMNS];         /* instead of dots; 0: none */
+    char letters[ROWS][COLUMNS];       /* where there are no dots; 0: none */
 } canvas;
 
 static void dot(canvas *c, int x, int y)
@@ -122,30 +128,25 @@ static void draw_in_letters(canvas *c, const plot *p, int line, const scale *x, 
     const double *values = p->lines[line].values;
     for (int64_t j = 0; j < p->count; j++)
         if (isfinite(values[j]))
-            c->marks[row_of(y, values[j]) / 4][column_of(x, p->first + j) / 2] = letters[line];
+            c->letters[row_of(y, values[j]) / 4][column_of(x, p->first + j) / 2] = letters[line];
 }
 
 /* The tick in a row of text as a label, "" if there is none. */
-static const char *label_of(const scale *y, int row, char text[LABEL + 1])
+static const char *label_of(const scale *y, int row, char text[LABEL])
 {
     text[0] = '\0';
-    for (double tick = first_tick(y); tick <= y->most; tick += y->step)
-        if (row_of(y, tick) / 4 == row)
-            snprintf(text, LABEL + 1, "%.5g", fabs(tick) < y->step / 2 ? 0 : tick);
+    for (int i = 0; i < y->ticks; i++)
+        if (row_of(y, tick_of(y, i)) / 4 == row)
+            snprintf(text, LABEL, "%.5g", tick_of(y, i));
     return text;
 }
 
-static void put_cell(const canvas *c, int row, int column, FILE *to)
+static void put_cell(unsigned char dots, char letter, FILE *to)
 {
-    if (c->marks[row][column]) {
-        fputc(c->marks[row][column], to);
-    } else if (c->dots[row][column]) { /* U+2800 and the dots, in UTF-8 */
-        fputc(0xE2, to);
-        fputc(0xA0 | c->dots[row][column] >> 6, to);
-        fputc(0x80 | (c->dots[row][column] & 0x3F), to);
-    } else {
-        fputc(' ', to);
-    }
+    if (dots) /* U+2800 and the dots, in UTF-8 */
+        fprintf(to, "\xE2%c%c", 0xA0 | dots >> 6, 0x80 | (dots & 0x3F));
+    else
+        fputc(letter ? letter : ' ', to);
 }
 
 void print_plot(const plot *p, FILE *to)
@@ -157,10 +158,10 @@ void print_plot(const plot *p, FILE *to)
         draw_in_letters(&c, p, i, &x, &y);
     fprintf(to, "%*s%s\n", LABEL, "", p->title);
     for (int row = 0; row < ROWS; row++) {
-        char label[LABEL + 1];
+        char label[LABEL];
         fprintf(to, "%*s ", LABEL - 1, label_of(&y, row, label));
         for (int column = 0; column < COLUMNS; column++)
-            put_cell(&c, row, column, to);
+            put_cell(c.dots[row][column], c.letters[row][column], to);
         fputc('\n', to);
     }
     fprintf(to, "%*s%-*lld%*lld\n%*s", LABEL, "", COLUMNS / 2, (long long)p->first, COLUMNS / 2,
@@ -172,13 +173,15 @@ void print_plot(const plot *p, FILE *to)
 
 /* --- as a picture --- */
 
+/* A text as XML, with '?' for bytes that are not UTF-8. */
 static void put_text(const char *text, FILE *to)
 {
+    bool utf8 = tl_utf8_check(text, strlen(text)) < 0;
     for (; *text; text++) {
         if (*text == '<' || *text == '&')
             fprintf(to, "&#%d;", *text);
         else
-            fputc((unsigned char)*text < ' ' ? ' ' : *text, to);
+            fputc(utf8 || (unsigned char)*text < 0x80 ? *text : '?', to);
     }
 }
 
@@ -194,15 +197,15 @@ static double picture_y(const scale *y, double value)
 
 static void put_grid(const scale *x, const scale *y, FILE *to)
 {
-    for (double tick = first_tick(y); tick <= y->most; tick += y->step) {
-        double at = picture_y(y, tick);
+    for (int i = 0; i < y->ticks; i++) {
+        double at = picture_y(y, tick_of(y, i));
         fprintf(to, "<path d=\"M%d %.1fH%d\" stroke=\"#dddddd\"/>", LEFT, at, WIDTH - RIGHT);
         fprintf(to, "<text x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%.6g</text>\n", LEFT - 8, at + 4,
-                fabs(tick) < y->step / 2 ? 0 : tick);
+                tick_of(y, i));
     }
-    for (double tick = first_tick(x); tick <= x->most; tick += x->step)
-        fprintf(to, "<text x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">%.10g</text>\n", picture_x(x, tick),
-                HEIGHT - BOTTOM + 20, tick);
+    for (int i = 0; i < x->ticks; i++)
+        fprintf(to, "<text x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">%.10g</text>\n",
+                picture_x(x, tick_of(x, i)), HEIGHT - BOTTOM + 20, tick_of(x, i));
 }
 
 static void put_line(const plot *p, int line, const scale *x, const scale *y, FILE *to)

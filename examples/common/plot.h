@@ -7,7 +7,7 @@
 
 enum {
     PLOT_COLUMNS = 72, /* of a terminal, with the numbers beside the lines */
-    PLOT_POINTS = 124, /* that side by side have a place of their own there */
+    PLOT_POINTS = 120, /* that side by side have a place of their own there */
     PLOT_LINES = 6     /* at most */
 };
 
@@ -18,14 +18,14 @@ typedef struct plot_line {
 } plot_line;
 
 typedef struct plot {
-    const char *title;
+    const char *title;    /* on one line, as the names */
     int64_t first, count; /* of the points, for all lines */
     const plot_line *lines;
     int line_count;
 } plot;
 
 /* Draws 16 rows of text between a title and a legend: the first line in dots (braille), the others in a
- * letter each, over it. */
+ * character each, where they part from it. */
 void print_plot(const plot *p, FILE *to);
 
 /* Writes an SVG file. */

@@ -6,19 +6,30 @@
 #include <stdlib.h>
 #include <string.h>
 
+const char *const initializers[] = {"orthogonal",     "identity",      "glorot_uniform",
+                                    "glorot_normal",  "he_uniform",    "he_normal",
+                                    "random_uniform", "random_normal", NULL};
 static const char *const optimizers[] = {"sgd", "rmsprop", "adam", "adamw", "adagrad", NULL};
 static const char *const schedules[] = {"constant", "exponential", "step", "cosine", "plateau", NULL};
 
+/* For an option that may have no default to show. */
+static unsigned shown(bool has_default)
+{
+    return has_default ? POPT_ARGFLAG_SHOW_DEFAULT : 0;
+}
+
 int training_start(training *t, const training_defaults *d)
 {
+    const bool own_rate = d->learning_rate > 0, own_norm = d->global_clipnorm > 0;
     *t = (training){.epochs = d->epochs,
                     .batch_size = d->batch_size,
                     .optimizer = strdup(d->optimizer),
                     .schedule = strdup("constant"),
-                    .learning_rate = d->learning_rate > 0 ? d->learning_rate : NO_NUMBER,
+                    .learning_rate = own_rate ? d->learning_rate : NO_NUMBER,
                     .weight_decay = NO_NUMBER,
                     .clipnorm = NO_NUMBER,
-                    .global_clipnorm = d->global_clipnorm > 0 ? d->global_clipnorm : NO_NUMBER,
+                    .global_clipnorm = own_norm ? d->global_clipnorm : NO_NUMBER,
+                    .standard_norm = own_norm ? d->global_clipnorm : NO_NUMBER,
                     .validation_split = d->validation_split};
     const struct poptOption table[TRAINING_OPTIONS] = {
         {"epochs", 0, POPT_ARG_INT | POPT_ARGFLAG_SHOW_DEFAULT, &t->epochs, 0, "times through the data", "N"},
@@ -26,7 +37,8 @@ int training_start(training *t, const training_defaults *d)
          "N"},
         {"optimizer", 0, POPT_ARG_STRING | POPT_ARGFLAG_SHOW_DEFAULT, &t->optimizer, 0,
          "sgd, rmsprop, adam, adamw or adagrad", "NAME"},
-        {"lr", 0, POPT_ARG_DOUBLE, &t->learning_rate, 0, "learning rate (default: the optimizer's)", "X"},
+        {"lr", 0, POPT_ARG_DOUBLE | shown(own_rate), &t->learning_rate, 0,
+         own_rate ? "learning rate" : "learning rate (default: the optimizer's)", "X"},
         {"schedule", 0, POPT_ARG_STRING | POPT_ARGFLAG_SHOW_DEFAULT, &t->schedule, 0,
          "of the learning rate: constant, exponential (to a hundredth), step (a tenth after each third), "
          "cosine "
@@ -34,8 +46,8 @@ int training_start(training *t, const training_defaults *d)
          "NAME"},
         {"weight-decay", 0, POPT_ARG_DOUBLE, &t->weight_decay, 0, "of adamw (default: 0.004)", "X"},
         {"clipnorm", 0, POPT_ARG_DOUBLE, &t->clipnorm, 0, "longest gradient of each parameter", "X"},
-        {"global-clipnorm", 0, POPT_ARG_DOUBLE, &t->global_clipnorm, 0, "longest gradient of all together",
-         "X"},
+        {"global-clipnorm", 0, POPT_ARG_DOUBLE | shown(own_norm), &t->global_clipnorm, 0,
+         "longest gradient of all together", "X"},
         {"validation-split", 0, POPT_ARG_DOUBLE | POPT_ARGFLAG_SHOW_DEFAULT, &t->validation_split, 0,
          "share of the training data to validate on, from its end", "X"},
         {"seed", 0, POPT_ARG_LONGLONG | POPT_ARGFLAG_SHOW_DEFAULT, &t->seed, 0, "of all that is random", "N"},
@@ -76,7 +88,7 @@ const char *training_mistake(const training *t, char text[], size_t size)
         mistake = find_unknown(choices, sizeof choices / sizeof choices[0], text, size);
     if (mistake)
         return mistake;
-    if (t->clipnorm > NO_NUMBER && t->global_clipnorm > NO_NUMBER)
+    if (t->clipnorm > NO_NUMBER && t->global_clipnorm != t->standard_norm)
         return "--clipnorm and --global-clipnorm: expected one of them";
     if (t->weight_decay > NO_NUMBER && strcmp(t->optimizer, "adamw") != 0)
         return "--weight-decay: expected with --optimizer adamw";
@@ -85,10 +97,14 @@ const char *training_mistake(const training *t, char text[], size_t size)
     return NULL;
 }
 
+int64_t training_samples(const training *t, int64_t samples)
+{
+    return (int64_t)floor((double)samples * (1 - t->validation_split));
+}
+
 int64_t training_steps(const training *t, int64_t samples)
 {
-    int64_t trained = (int64_t)floor((double)samples * (1 - t->validation_split));
-    return (trained + t->batch_size - 1) / t->batch_size * t->epochs;
+    return (training_samples(t, samples) + t->batch_size - 1) / t->batch_size * t->epochs;
 }
 
 static tl_schedule schedule_of(const training *t, int64_t steps)
@@ -110,7 +126,8 @@ static double given(double value)
 
 tl_optimizer *training_optimizer(const training *t, int64_t steps)
 {
-    const double rate = given(t->learning_rate), norm = given(t->clipnorm), all = given(t->global_clipnorm);
+    const double rate = given(t->learning_rate), norm = given(t->clipnorm),
+                 all = norm > 0 ? 0 : given(t->global_clipnorm);
     const tl_schedule schedule = schedule_of(t, steps > 0 ? steps : 1);
     if (strcmp(t->optimizer, "sgd") == 0)
         return tl_sgd(.learning_rate = rate, .clip_norm = norm, .global_clip_norm = all,

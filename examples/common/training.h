@@ -14,6 +14,7 @@ typedef struct training {
     double learning_rate;             /* NO_NUMBER: the optimizer's default */
     double weight_decay;              /* NO_NUMBER: the optimizer's default */
     double clipnorm, global_clipnorm; /* NO_NUMBER: none */
+    double standard_norm;             /* the default of global_clipnorm, which gives way to clipnorm */
     double validation_split;
     long long seed;
     int threads; /* 0: as many as there are cores */
@@ -39,12 +40,18 @@ void training_free(training *t);
         NULL, 0, POPT_ARG_INCLUDE_TABLE, (t)->table, 0, "Training:", NULL                                    \
     }
 
+/* The names of what weights may start from, ended by NULL: for choices. */
+extern const char *const initializers[];
+
 /* What is wrong with them, as find_mistake of command.h. */
 const char *training_mistake(const training *t, char text[], size_t size);
 
 /* The optimizer they ask for, in a training of so many steps, which tell schedules how long they are. NULL
  * with the error set. */
 tl_optimizer *training_optimizer(const training *t, int64_t steps);
+
+/* How many of so many samples are trained on: those in front of the ones for validation. */
+int64_t training_samples(const training *t, int64_t samples);
 
 /* The number of steps of all epochs over so many samples, validation taken off. */
 int64_t training_steps(const training *t, int64_t samples);

@@ -7,7 +7,6 @@
 
 static const char *find_mistake(const void *given, char text[], size_t size)
 {
-    static const char *const initializers[] = {"orthogonal", "identity", "glorot_uniform", NULL};
     const options *o = given;
     const range ranges[] = {
         {"maxlen", o->maxlen, 1, MOST_MAXLEN}, {"num-words", o->num_words, 5, 1 << 20},
@@ -61,7 +60,7 @@ int read_options(options *o, int argc, const char **argv)
         {"recurrent-dropout", 0, POPT_ARG_DOUBLE, &o->recurrent_dropout, 0, "share of the recurrent states",
          "X"},
         {"recurrent-initializer", 0, POPT_ARG_STRING | POPT_ARGFLAG_SHOW_DEFAULT, &o->initializer, 0,
-         "orthogonal, identity or glorot_uniform", "NAME"},
+         "of recurrent weights: orthogonal, identity, glorot_uniform, random_uniform, ...", "NAME"},
         {"predict", 0, POPT_ARG_NONE, &o->predict, 0,
          "judge the review TEXT, or one review a line from standard input", NULL},
         TRAINING_TABLE(&o->training),

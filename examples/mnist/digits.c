@@ -1,8 +1,8 @@
 #include "digits.h"
 
-#include <limits.h>
+#include "../common/saved.h"
+
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { PATH_SIZE = 4096 };
@@ -24,33 +24,44 @@ static tl_status find_file(const char *folder, const char *stem, char path[PATH_
     return tl_data_locate(folder, list, 4, path, PATH_SIZE);
 }
 
-static tl_status read_file(const char *folder, const char *stem, tl_tensor *file)
+static tl_status read_file(const char *folder, const char *stem, char path[PATH_SIZE], tl_tensor *file)
 {
-    char path[PATH_SIZE];
     if (find_file(folder, stem, path) != TL_OK)
         return tl_error_status();
     *file = tl_idx_read(path);
     return tl_tensor_ok(*file) ? TL_OK : tl_error_status();
 }
 
-/* Bytes to what networks take. */
-static tl_status convert(images *i, tl_tensor pixels, tl_tensor labels)
+static tl_status check_shapes(tl_tensor pixels, tl_tensor labels)
 {
     int64_t count = tl_tensor_count(labels);
     if (pixels.dtype != TL_U8 || labels.dtype != TL_U8 || labels.shape.rank != 1 || count < 1 ||
         !tl_shape_equal(pixels.shape, tl_shape(count, SIDE, SIDE)))
         return tl_error(TL_ERROR_FORMAT, "images %s and labels %s, expected bytes [n, 28, 28] and [n]",
                         TL_SHAPE_TEXT(pixels.shape), TL_SHAPE_TEXT(labels.shape));
-    const uint8_t *bytes = tl_data(pixels), *classes = tl_data(labels);
-    i->pixels = tl_tensor_new(TL_F32, pixels.shape);
-    i->labels = tl_tensor_new(TL_I32, labels.shape);
-    if (!tl_tensor_ok(i->pixels) || !tl_tensor_ok(i->labels))
+    return TL_OK;
+}
+
+static tl_status convert_pixels(tl_tensor pixels, tl_tensor *to)
+{
+    const uint8_t *bytes = tl_data(pixels);
+    *to = tl_tensor_new(TL_F32, pixels.shape);
+    if (!tl_tensor_ok(*to))
         return tl_error_status();
-    float *x = tl_data_mut(i->pixels);
-    int32_t *y = tl_data_mut(i->labels);
-    for (int64_t j = 0; j < count * PIXELS; j++)
+    float *x = tl_data_mut(*to);
+    for (int64_t j = 0; j < tl_tensor_count(pixels); j++)
         x[j] = (float)bytes[j] / 255;
-    for (int64_t j = 0; j < count; j++) {
+    return TL_OK;
+}
+
+static tl_status convert_labels(tl_tensor labels, tl_tensor *to)
+{
+    const uint8_t *classes = tl_data(labels);
+    *to = tl_tensor_new(TL_I32, labels.shape);
+    if (!tl_tensor_ok(*to))
+        return tl_error_status();
+    int32_t *y = tl_data_mut(*to);
+    for (int64_t j = 0; j < tl_tensor_count(labels); j++) {
         if (classes[j] >= CLASSES)
             return tl_error(TL_ERROR_FORMAT, "label %d of image %lld, expected 0 to 9", classes[j],
                             (long long)j);
@@ -61,15 +72,19 @@ static tl_status convert(images *i, tl_tensor pixels, tl_tensor labels)
 
 static tl_status read_images(const char *folder, const char *which, images *i)
 {
-    char pixel_stem[48], label_stem[48];
+    char pixel_stem[48], label_stem[48], pixel_path[PATH_SIZE], label_path[PATH_SIZE];
     snprintf(pixel_stem, sizeof pixel_stem, "%s-images-idx3-ubyte", which);
     snprintf(label_stem, sizeof label_stem, "%s-labels-idx1-ubyte", which);
     tl_tensor pixels = {0}, labels = {0};
-    tl_status status = read_file(folder, pixel_stem, &pixels);
+    tl_status status = read_file(folder, pixel_stem, pixel_path, &pixels);
     if (status == TL_OK)
-        status = read_file(folder, label_stem, &labels);
+        status = read_file(folder, label_stem, label_path, &labels);
     if (status == TL_OK)
-        status = convert(i, pixels, labels);
+        status = in_file(check_shapes(pixels, labels), pixel_path);
+    if (status == TL_OK)
+        status = convert_pixels(pixels, &i->pixels);
+    if (status == TL_OK)
+        status = in_file(convert_labels(labels, &i->labels), label_path);
     tl_tensor_free(&pixels);
     tl_tensor_free(&labels);
     return status;

@@ -23,10 +23,11 @@ network network_of(const options *o)
                      .units = o->units,
                      .layers = o->layers,
                      .activation = activation_by_name(o->activation),
+                     .kernel_initializer = tl_initializer_by_name(o->kernel_initializer),
                      .initializer = tl_initializer_by_name(o->initializer),
                      .dropout = o->dropout,
                      .recurrent_dropout = o->recurrent_dropout,
-                     .permute = o->permute};
+                     .permute = o->permute == NOT_GIVEN ? -1 : o->permute};
 }
 
 reading reading_of(const network *n)
@@ -39,7 +40,8 @@ reading reading_of(const network *n)
 
 static tl_module *one_direction(const network *n, int layer)
 {
-    return tl_simple_rnn(n->units, .activation = n->activation, .recurrent_initializer = n->initializer,
+    return tl_simple_rnn(n->units, .activation = n->activation, .kernel_initializer = n->kernel_initializer,
+                         .recurrent_initializer = n->initializer,
                          .return_sequences = n->label_each_step || layer + 1 < n->layers,
                          .dropout = layer > 0 ? n->dropout : 0, .recurrent_dropout = n->recurrent_dropout);
 }
@@ -83,7 +85,7 @@ static tl_status read_config(network *n, json_t *config, const char *path)
     int pixels, each, both;
     json_int_t permute;
     const char *activation;
-    *n = (network){.initializer = TL_ORTHOGONAL};
+    *n = (network){.kernel_initializer = TL_ZEROS, .initializer = TL_ZEROS}; /* the weights are read */
     if (json_unpack(config, "{s:b, s:b, s:b, s:i, s:i, s:s, s:I}", "pixels", &pixels, "return_sequences",
                     &each, "bidirectional", &both, "units", &n->units, "layers", &n->layers, "activation",
                     &activation, "permute", &permute) != 0)

@@ -9,7 +9,7 @@ typedef struct network {
     bool by_pixels, label_each_step, bidirectional;
     int units, layers;
     tl_activation activation;
-    tl_initializer initializer;
+    tl_initializer kernel_initializer, initializer;
     double dropout, recurrent_dropout;
     long long permute; /* -1: not */
 } network;

@@ -8,16 +8,16 @@ static const char *find_mistake(const void *given, char text[], size_t size)
 {
     static const char *const sequences[] = {"rows", "pixels", NULL};
     static const char *const activations[] = {"tanh", "relu", "sigmoid", "linear", NULL};
-    static const char *const initializers[] = {"orthogonal", "identity", "glorot_uniform", NULL};
     const options *o = given;
     const range ranges[] = {{"units", o->units, 1, 4096},
                             {"layers", o->layers, 1, 16},
                             {"dropout", o->dropout, 0, 0.99},
                             {"recurrent-dropout", o->recurrent_dropout, 0, 0.99},
-                            {"permute", (double)o->permute, -1, (double)LLONG_MAX},
+                            {"permute", (double)o->permute, 0, (double)LLONG_MAX},
                             {"show", o->show, 0, 100}};
     const choice choices[] = {{"sequence", o->sequence, sequences},
                               {"activation", o->activation, activations},
+                              {"kernel-initializer", o->kernel_initializer, initializers},
                               {"recurrent-initializer", o->initializer, initializers}};
     const char *mistake = training_mistake(&o->training, text, size);
     if (!mistake)
@@ -31,13 +31,15 @@ int read_options(options *o, int argc, const char **argv)
 {
     *o = (options){.sequence = strdup("rows"),
                    .activation = strdup("tanh"),
+                   .kernel_initializer = strdup("glorot_uniform"),
                    .initializer = strdup("orthogonal"),
                    .units = 50,
                    .layers = 1,
-                   .permute = -1,
+                   .permute = NOT_GIVEN,
                    .show = 4};
     const training_defaults defaults = {.epochs = 10, .batch_size = 32, .optimizer = "adam"};
-    if (!training_start(&o->training, &defaults) || !o->sequence || !o->activation || !o->initializer) {
+    if (!training_start(&o->training, &defaults) || !o->sequence || !o->activation ||
+        !o->kernel_initializer || !o->initializer) {
         tl_error(TL_ERROR_MEMORY, "out of memory for the options");
         return fail();
     }
@@ -53,8 +55,11 @@ int read_options(options *o, int argc, const char **argv)
         {"bidirectional", 0, POPT_ARG_NONE, &o->bidirectional, 0, "read in both directions", NULL},
         {"activation", 0, POPT_ARG_STRING | POPT_ARGFLAG_SHOW_DEFAULT, &o->activation, 0,
          "tanh, relu, sigmoid or linear", "NAME"},
+        {"kernel-initializer", 0, POPT_ARG_STRING | POPT_ARGFLAG_SHOW_DEFAULT, &o->kernel_initializer, 0,
+         "what weights of inputs start from: orthogonal, identity, glorot_uniform, random_uniform, ...",
+         "NAME"},
         {"recurrent-initializer", 0, POPT_ARG_STRING | POPT_ARGFLAG_SHOW_DEFAULT, &o->initializer, 0,
-         "orthogonal, identity or glorot_uniform", "NAME"},
+         "the same of recurrent weights", "NAME"},
         {"dropout", 0, POPT_ARG_DOUBLE, &o->dropout, 0, "share of what goes into the layers behind the first",
          "X"},
         {"recurrent-dropout", 0, POPT_ARG_DOUBLE, &o->recurrent_dropout, 0, "share of the recurrent states",
@@ -79,5 +84,6 @@ void free_options(options *o)
     free(o->data);
     free(o->sequence);
     free(o->activation);
+    free(o->kernel_initializer);
     free(o->initializer);
 }

@@ -9,11 +9,11 @@ typedef struct options {
     training training;
     char *data; /* a folder; NULL: look in the usual places */
     char *sequence;
-    char *activation, *initializer;
+    char *activation, *kernel_initializer, *initializer;
     int units, layers;
     double dropout, recurrent_dropout;
     int return_sequences, bidirectional;
-    long long permute; /* -1: not */
+    long long permute; /* NOT_GIVEN: not */
     int show;          /* images */
 } options;
 

@@ -55,6 +55,7 @@ START_TEST(draws_have_the_range_and_moments_of_their_formulas)
     check_moments(TL_GLOROT_UNIFORM, glorot / sqrt(3), glorot);
     check_moments(TL_HE_UNIFORM, he / sqrt(3), he);
     check_moments(TL_RANDOM_NORMAL, 0.05, (double)INFINITY);
+    check_moments(TL_STANDARD_NORMAL, 1, (double)INFINITY);
     check_moments(TL_GLOROT_NORMAL, sqrt(2.0 / (IN + OUT)), sqrt(2.0 / (IN + OUT)) * cut);
     check_moments(TL_HE_NORMAL, sqrt(2.0 / IN), sqrt(2.0 / IN) * cut);
 }

@@ -1,0 +1,81 @@
+"""What the tests of the example programs have in common: running a program with nothing of the user's in reach,
+and reading what it says. A test file ends with support.main(), which takes the program's path as first argument.
+"""
+
+import csv
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+PROGRAM = None
+
+
+def main():
+    global PROGRAM
+    if len(sys.argv) < 2:
+        sys.exit(f"usage: {sys.argv[0]} PATH_OF_PROGRAM [unittest's options and test names]")
+    PROGRAM = os.path.abspath(sys.argv.pop(1))
+    unittest.main(verbosity=2)
+
+
+def run(*arguments, data=None, cache="/nonexistent", stdin=""):
+    """Runs the program. `data` becomes TAPELOOP_DATA."""
+    environment = {name: value for name, value in os.environ.items() if name != "TAPELOOP_DATA"}
+    environment.update(XDG_CACHE_HOME=str(cache), HOME="/nonexistent", LC_ALL="C.UTF-8")
+    environment.setdefault("OMP_WAIT_POLICY", "passive")  # on a busy machine, threads that spin are in the way
+    if data:
+        environment["TAPELOOP_DATA"] = str(data)
+    return subprocess.run(
+        [PROGRAM, *map(str, arguments)], input=stdin, text=True, errors="backslashreplace", capture_output=True,
+        env=environment, timeout=250, check=False,
+    )  # fmt: skip
+
+
+def values(text):
+    """The numbers that are printed as "name: value", by name, in their order."""
+    return {name: float(value) for name, value in re.findall(r"(\S+): (-?[0-9][0-9.e+-]*)(?:\s|$)", text)}
+
+
+def history(path):
+    """The rows of a file that --log has written, as numbers by name, without the seconds."""
+    with open(path, newline="") as file:
+        return [
+            {name: float(value) for name, value in row.items() if value and name != "seconds"}
+            for row in csv.DictReader(file)
+        ]
+
+
+class Case(unittest.TestCase):
+    """A test with a folder of its own."""
+
+    def setUp(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="tapeloop-"))
+        self.addCleanup(shutil.rmtree, self.folder)
+
+    def assert_ran(self, done):
+        self.assertEqual(done.returncode, 0, done.stderr)
+
+    def assert_complains(self, done, status, *parts):
+        """That status, and one line of complaint, the last, that holds every part."""
+        self.assertEqual(done.returncode, status, done.stdout + done.stderr)
+        start = f"{os.path.basename(PROGRAM)}: "
+        complaints = [line for line in done.stderr.splitlines() if line.startswith(start)]
+        self.assertEqual(complaints, done.stderr.splitlines()[-1:], done.stderr)
+        for part in parts:
+            self.assertIn(str(part), complaints[0])
+
+    def assert_fails(self, done, *parts):
+        """Status 1 before any training."""
+        self.assert_complains(done, 1, *parts)
+        self.assertNotIn("Epoch", done.stdout + done.stderr)
+
+    def assert_misused(self, done, *parts):
+        """Status 2, and nothing done."""
+        self.assert_complains(done, 2, *parts)
+        self.assertEqual(done.stdout, "")
+        self.assertEqual(len(done.stderr.splitlines()), 1)
