@@ -50,8 +50,9 @@ TL_API tl_var *tl_activate(tl_var *x, tl_activation activation);
  * rank 3 or more times a matrix of rank 2 treats all leading axes as rows. */
 TL_API tl_var *tl_matmul(tl_var *a, tl_var *b);
 
-/* activation(x w + c) in one node: x [..., k], w [k, n], c a row [n] or a full [..., n]. One
- * dense layer, or one step of a plain recurrent cell. Not for TL_SOFTMAX. */
+/* activation(x w + c) in one node: x [..., k], w [k, n], c a row [n] or a full [..., n]; all three may be
+ * views, such as slices of a parameter. One dense layer, or one step of a plain recurrent cell. Not for
+ * TL_SOFTMAX. */
 TL_API tl_var *tl_affine(tl_var *x, tl_var *w, tl_var *c, tl_activation activation);
 
 /* The same for x [m, n], w [n, n], with a u8 mask [m]: rows where it is 0 keep x's row. An empty mask means

@@ -27,7 +27,8 @@ TL_API tl_status tl_checkpoint_save(const tl_model *model, const char *path, int
  * or infinity. */
 TL_API tl_status tl_checkpoint_load(tl_model *model, const char *path, int *epochs_done);
 
-/* A callback that saves one at the end of every epoch. The path is checked before training starts. */
+/* A callback that saves one at the end of every epoch. The path is checked before training starts. Belongs
+ * behind callbacks that change the learning rate, or it saves the rate from before. */
 TL_API tl_callback *tl_checkpoint(const char *path);
 
 #endif

@@ -332,6 +332,7 @@ static void free_rnn(tl_module *module)
     rnn *layer = (rnn *)module;
     for (int i = 0; i < layer->states; i++)
         tl_tensor_free(&layer->carried[i]);
+    layer->cell->taken = false;
     if (layer->cell->free)
         layer->cell->free(layer->cell);
 }
@@ -390,6 +391,11 @@ tl_module *tl_rnn_with(const tl_rnn_options *options)
         return NULL;
     }
     tl_cell *cell = o.cell;
+    if (cell->taken) {
+        tl_error(TL_ERROR_STATE, "rnn: cell %s is in a layer already, expected one struct a layer",
+                 cell->name ? cell->name : "without a name");
+        return NULL;
+    }
     rnn *layer = check_options(&o) == TL_OK ? tl_module_new(&type, sizeof *layer) : NULL;
     if (!layer) {
         if (cell->free)
@@ -398,6 +404,7 @@ tl_module *tl_rnn_with(const tl_rnn_options *options)
     }
     layer->options = o;
     layer->cell = cell;
+    cell->taken = true;
     while (layer->states < TL_MAX_STATES && cell->states[layer->states] > 0)
         layer->states++;
     if (cell->name)

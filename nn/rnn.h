@@ -20,8 +20,8 @@
  *     tl_module *layer = tl_rnn(&cell, .return_sequences = true);
  *
  * The layer gives it masks, direction, stacking, training over shards and threads, and backpropagation
- * through time. The struct must outlive the layer, and a step must not write to it, since steps of several
- * shards run at once.
+ * through time. The struct is for one layer and must outlive it, and a step must not write to it, since steps
+ * of several shards run at once.
  */
 #ifndef TL_NN_RNN_H
 #define TL_NN_RNN_H
@@ -44,21 +44,25 @@ typedef struct tl_cell {
      * in place of the sequences that are rows of it. NULL: steps take the input as it is. */
     tl_var *(*project)(void *self, tl_var *x);
 
-    /* One step: x [batch, projected features], state[i] [batch, states[i]]. Replaces the states and returns
-     * the output, as wide as state[0] and usually that. NULL with the error set if it fails. */
+    /* One step: x [batch, projected features], state[i] [batch, states[i]]. Replaces the states by others of
+     * the same shape and returns the output, as wide as state[0] and usually that. NULL with the error set if
+     * it fails. */
     tl_var *(*step)(void *self, tl_var *x, tl_var *state[]);
 
-    /* Frees what the struct has. NULL: nothing to free. */
+    /* Frees what the struct has, and the struct itself if it was allocated; called when tl_rnn fails as well.
+     * NULL: the struct is the caller's. */
     void (*free)(void *self);
 
     /* The step looks at tl_mask_of(x) itself and keeps the states of rows where it is 0. Otherwise the layer
      * does it, with tl_where. */
     bool applies_mask;
 
-    /* The step takes tl_dropped(x, state) wherever a state meets recurrent weights. Otherwise, with
-     * recurrent_dropout, the layer hands it a state[0] that has lost elements already, which is the same for
-     * a cell whose states have no other way on. */
+    /* The step takes tl_dropped(x, state) wherever a state meets recurrent weights, as it should in a gated
+     * cell, where the state has another way on, past the weights. Otherwise, with recurrent_dropout, the
+     * layer hands it a state[0] that has lost elements already. */
     bool applies_dropout;
+
+    bool taken; /* by a layer: set by tl_rnn */
 } tl_cell;
 
 /* What all recurrent layers know. */
@@ -70,7 +74,8 @@ typedef struct tl_cell {
     double recurrent_dropout; /* of the state's elements, on their way to the recurrent weights */
 
 /* A cell over a sequence: [batch, time, features] -> [batch, width of the output], or [batch, time, width]
- * with return_sequences. Steps where the mask is 0 leave states as they are and repeat the last output.
+ * with return_sequences. Steps where the mask is 0 leave states as they are and repeat the last output,
+ * or state 0 if there was none.
  *
  * What dropout takes away stays away for a whole sequence  (Gal and Ghahramani, 2016), as in Keras.
  *
@@ -95,8 +100,8 @@ TL_API tl_module *tl_rnn_with(const tl_rnn_options *options);
  * as an encoder and the decoder that goes on from it. */
 TL_API tl_var *tl_rnn_forward(const tl_module *rnn, tl_var *x, tl_var *const initial[], tl_var *final[]);
 
-/* For the step of a cell: a state with the layer's recurrent dropout, where x is the input of the step; the
- * state itself outside of training or without such dropout. */
+/* For the step of a cell: a state with the layer's recurrent dropout, where x is the very input that the step
+ * was given; the state itself outside of training or without such dropout. */
 TL_API tl_var *tl_dropped(tl_var *x, tl_var *state);
 
 /* h_t = activation(x_t kernel + h_(t-1) recurrent_kernel + bias), h_0 = 0  (Elman, "Finding structure in

@@ -36,22 +36,48 @@ static int64_t weights_of(const tl_model *model, bool trainable)
     return count;
 }
 
+/* "dense_1 (dense)"; returns how long that is. */
+static int name_of(const tl_module *layer, char text[160])
+{
+    return snprintf(text, 160, "%s (%s)", layer->name, layer->kind);
+}
+
+/* The width of the first column: room for the longest name, and as in Keras at least 28. */
+static int name_width(const tl_model *model)
+{
+    char name[160];
+    int width = 28;
+    for (int i = 0; i < model->layer_count; i++) {
+        int length = name_of(model->layers[i], name) + 1;
+        width = length > width ? length : width;
+    }
+    return width;
+}
+
+static void print_line(FILE *to, int length)
+{
+    for (int i = 0; i < length; i++)
+        fputc('_', to);
+    fputc('\n', to);
+}
+
 tl_status tl_summary(const tl_model *model, FILE *to)
 {
     if (tl_model_check("summary", model, false, true) != TL_OK)
         return tl_error_status();
-    static const char line[] = "_____________________________________________________________________";
-    char shape[TL_SHAPE_TEXT_SIZE], number[32];
-    fprintf(to, "%s\n%-28s %-26s %12s\n%s\n", line, "Layer (type)", "Output Shape", "Param #", line);
+    char name[160], shape[TL_SHAPE_TEXT_SIZE], number[32];
+    int width = name_width(model), length = width + 41;
+    print_line(to, length);
+    fprintf(to, "%-*s %-26s %12s\n", width, "Layer (type)", "Output Shape", "Param #");
+    print_line(to, length);
     for (int i = 0; i < model->layer_count; i++) {
         const tl_module *layer = model->layers[i];
-        char name[160];
-        snprintf(name, sizeof name, "%s (%s)", layer->name, layer->kind);
-        fprintf(to, "%-28s %-26s %12s\n", name, with_batch(layer->output, shape),
+        name_of(layer, name);
+        fprintf(to, "%-*s %-26s %12s\n", width, name, with_batch(layer->output, shape),
                 with_commas(tl_module_weights(layer), number));
     }
     int64_t trainable = weights_of(model, true), frozen = weights_of(model, false);
-    fprintf(to, "%s\n", line);
+    print_line(to, length);
     fprintf(to, "Total params: %s\n", with_commas(trainable + frozen, number));
     fprintf(to, "Trainable params: %s\n", with_commas(trainable, number));
     fprintf(to, "Non-trainable params: %s\n", with_commas(frozen, number));

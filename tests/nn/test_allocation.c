@@ -45,9 +45,18 @@ static tl_model *new_model(int which, user_cell *cell)
                               tl_dropout_layer(0.3), tl_dense(1, .activation = TL_SIGMOID));
     else if (which == 1) /* more rows than a batch has positions */
         model = tl_sequential(tl_embedding(5000, 8), tl_rnn(cell), tl_dense(1, .activation = TL_SIGMOID));
-    else
+    else if (which == 2)
         model = tl_sequential(tl_embedding(WORDS, 8, .mask_zero = true),
                               tl_simple_rnn(12, .return_sequences = true), tl_rnn(cell, .go_backwards = true),
+                              tl_dense(1, .activation = TL_SIGMOID));
+    else if (which == 3)
+        model = tl_sequential(
+            tl_embedding(WORDS, 8, .mask_zero = true),
+            tl_bidirectional(tl_rnn(cell, .return_sequences = true, .dropout = 0.1),
+                             tl_simple_rnn(9, .return_sequences = true, .recurrent_dropout = 0.1)),
+            tl_layer_normalization(), tl_global_average_pooling_1d(), tl_dense(1, .activation = TL_SIGMOID));
+    else
+        model = tl_sequential(tl_category_encoding(WORDS), tl_rnn(cell, .stateful = true),
                               tl_dense(1, .activation = TL_SIGMOID));
     if (which == 1) {
         tl_optimizer_free(optimizer);
@@ -56,9 +65,9 @@ static tl_model *new_model(int which, user_cell *cell)
     check_ok(tl_compile(model, .optimizer = optimizer, .loss = loss));
     return model;
 }
-enum { MODELS = 3 };
+enum { MODELS = 5, STATEFUL = 4 };
 
-/* 66 samples to train on, a ragged last batch, and 17 to validate on. */
+/* 66 samples to train on, a ragged last batch, and 17 to validate on; for the stateful model 64 and 16. */
 START_TEST(epochs_after_the_first_ask_nothing_of_the_heap)
 {
     if (skipped())
@@ -66,7 +75,8 @@ START_TEST(epochs_after_the_first_ask_nothing_of_the_heap)
     check_ok(tl_set_threads(1 + _i % 2));
     user_cell cell;
     tl_model *model = new_model(_i / 2, &cell);
-    tl_tensor x = padded_ids(SAMPLES, TIME, WORDS, 1), y = random_labels(SAMPLES, 2, 2);
+    int64_t samples = _i / 2 == STATEFUL ? 80 : SAMPLES;
+    tl_tensor x = padded_ids(samples, TIME, WORDS, 1), y = random_labels(samples, 2, 2);
     counter c = {.callback = {.epoch_end = note}};
     tl_history *history = tl_fit(model, tl_dataset_of(x, y), .epochs = EPOCHS, .batch_size = 16,
                                  .validation_split = 0.2, .callbacks = tl_callbacks(&c.callback));

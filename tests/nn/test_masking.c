@@ -29,14 +29,18 @@ static void check_mask(double mask_value, tl_tensor x, const uint8_t expected[])
 }
 
 /* Zeros of both signs are padding; one feature that is none makes a step count, NaN among them. */
-static const double steps[] = {0, 0,   1,    0,    0,           -0.0, 0, -2, /* row 0 */
-                               5, 0.1, -0.0, -0.0, (double)NAN, 0,    0, 1e-300, 0, 0, 0, 0, 0, 0, 0, 0};
+static const double steps[ROWS][TIME][FEATURES] = {
+    {{0, 0}, {1, 0}, {0, -0.0}, {0, -2}},
+    {{5, 0.1}, {-0.0, -0.0}, {(double)NAN, 0}, {0, 1e-300}},
+    {{0, 0}, {0, 0}, {0, 0}, {0, 0}},
+};
+static const uint8_t counts[ROWS * TIME] = {0, 1, 0, 1, 1, 0, 1, 1, 0, 0, 0, 0};
 
 START_TEST(steps_of_zeros_are_padding)
 {
     tl_tensor x = tl_tensor_of(TL_F64, tl_shape(ROWS, TIME, FEATURES), steps);
-    check_mask(0, x, (const uint8_t[]){0, 1, 0, 1, 1, 0, 1, 1, 0, 0, 0, 0});
-    check_mask(TL_ZERO, x, (const uint8_t[]){0, 1, 0, 1, 1, 0, 1, 1, 0, 0, 0, 0});
+    check_mask(0, x, counts);
+    check_mask(TL_ZERO, x, counts);
     tl_tensor_free(&x);
 }
 END_TEST
