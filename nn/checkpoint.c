@@ -69,6 +69,9 @@ tl_status tl_checkpoint_save(const tl_model *model, const char *path, int epochs
 {
     if (tl_model_check("checkpoint_save", model, true, true) != TL_OK)
         return tl_error_status();
+    if (epochs_done < 0)
+        return tl_error(TL_ERROR_ARGUMENT, "checkpoint_save: %d epochs done, expected 0 or more",
+                        epochs_done);
     double numbers[NUMBERS] = {[EPOCHS] = epochs_done,
                                [STEPS] = (double)tl_optimizer_steps(model->optimizer),
                                [RATE] = tl_optimizer_learning_rate(model->optimizer)};

@@ -152,19 +152,22 @@ class Digits(Case):
 
 
 class Report(Digits):
-    """One training serves several tests."""
+    """One training serves several tests. The labels of some test images are wrong, so that what learned well is
+    said to be wrong there, always in one direction."""
 
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
+        cls.pixels, labels = bars("t10k")
+        cls.labels = bytes(label if i % 8 else (label + 1) % CLASSES for i, label in enumerate(labels))
+        write(cls.shared / "mnist", name_of("t10k", "labels"), idx(cls.labels, TESTED))
         cls.model, cls.log = cls.shared / "model", cls.shared / "log.csv"
         options = (*QUICK, "--show", TESTED, "--validation-split", 0.2, "--save", cls.model, "--log", cls.log)
         cls.done = run("--data", cls.shared, *options)
-        cls.pixels, cls.labels = bars("t10k")
 
     def test_learns(self):
         self.assert_ran(self.done)
-        self.assertGreater(values(self.done.stdout)["test_accuracy"], LEARNED)
+        self.assertGreater(values(self.done.stdout)["test_accuracy"], LEARNED - 1 / 8)
         epochs = history(self.log)
         self.assertEqual([epoch["epoch"] for epoch in epochs], [1, 2, 3, 4, 5, 6])
         self.assertLess(epochs[-1]["loss"], epochs[0]["loss"] / 2)
@@ -195,6 +198,7 @@ class Report(Digits):
     def test_confusion(self):
         matrix, percents = confusion(self.done.stdout)
         told = judgements(self.done.stdout)
+        self.assertEqual([true for _, true in told], list(self.labels))
         for true in range(CLASSES):
             for guess in range(CLASSES):
                 self.assertEqual(matrix[true][guess], told.count((guess, true)))
@@ -273,6 +277,7 @@ class Networks(Digits):
                 self.assert_learns("--recurrent-initializer", name)
 
     def test_dropout(self):
+        self.assertNotEqual(self.saved(*TINY, "--dropout", 0.2), self.saved(*TINY))
         plain = self.saved(*TINY, "--layers", 2)
         for options in (("--dropout", 0.2), ("--recurrent-dropout", 0.2), ("--dropout", 0.1, "--recurrent-dropout", 0.1)):
             with self.subTest(options=options):
@@ -325,7 +330,10 @@ class Training(Digits):
         found = {name: self.saved(*TINY, "--optimizer", name) for name in ("sgd", "rmsprop", "adam", "adamw", "adagrad")}
         self.assertEqual(len(set(found.values())), 5)
         self.assertEqual(self.saved(*TINY), found["adam"])
-        self.assertNotEqual(self.saved(*TINY, "--lr", 0.01), found["adam"])
+        for name, model in found.items():
+            for options in (("--lr", 0.02), ("--clipnorm", 0.01), ("--global-clipnorm", 0.01), ("--schedule", "cosine")):
+                with self.subTest(optimizer=name, options=options):
+                    self.assertNotEqual(self.saved(*TINY, "--optimizer", name, *options), model)
 
     def test_clipping(self):
         """Gradients that are cut to almost nothing teach nothing; those that are not cut are as they were."""

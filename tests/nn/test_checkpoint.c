@@ -334,6 +334,18 @@ START_TEST(models_that_are_not_ready_are_refused)
 }
 END_TEST
 
+START_TEST(a_negative_number_of_epochs_is_refused)
+{
+    enter_folder();
+    tl_model *model = new_model(ADAM, 3, 1);
+    ck_assert_int_ne(tl_checkpoint_save(model, path, -1), TL_OK);
+    check_error(TL_ERROR_ARGUMENT, "checkpoint_save: -1 epochs done, expected 0 or more");
+    ck_assert_int_eq(count_files(), 0);
+    tl_model_free(model);
+    leave_folder();
+}
+END_TEST
+
 START_TEST(a_path_that_cannot_be_written_is_found_before_training)
 {
     enter_folder();
@@ -362,6 +374,7 @@ int main(void)
     tcase_add_test(tests, damaged_files_are_refused);
     tcase_add_loop_test(tests, impossible_numbers_are_refused, 0, 4);
     tcase_add_test(tests, models_that_are_not_ready_are_refused);
+    tcase_add_test(tests, a_negative_number_of_epochs_is_refused);
     tcase_add_test(tests, a_path_that_cannot_be_written_is_found_before_training);
     return run_tests("checkpoint", tests);
 }

@@ -234,6 +234,21 @@ START_TEST(cells_that_cannot_be_are_refused)
 }
 END_TEST
 
+/* Two layers would share its parameters; when the first is gone, another may have it. */
+START_TEST(a_cell_is_for_one_layer)
+{
+    user_cell cell = new_cell(0, UNITS, true);
+    tl_module *layer = tl_rnn(&cell);
+    ck_assert_ptr_nonnull(layer);
+    ck_assert_ptr_null(tl_rnn(&cell, .go_backwards = true));
+    check_error(TL_ERROR_STATE, "rnn: cell gru is in a layer already, expected one struct a layer");
+    tl_module_free(layer);
+    layer = tl_rnn(&cell);
+    ck_assert_ptr_nonnull(layer);
+    tl_module_free(layer);
+}
+END_TEST
+
 START_TEST(the_mask_goes_where_the_outputs_go)
 {
     const int32_t values[] = {0, 0, 3, 4};
@@ -304,6 +319,7 @@ int main(void)
     tcase_add_loop_test(tests, the_last_of_a_sequence_is_what_comes_without_it, 0, LAYERS);
     tcase_add_loop_test(tests, projecting_the_table_changes_nothing, 0, LAYERS);
     tcase_add_test(tests, cells_that_cannot_be_are_refused);
+    tcase_add_test(tests, a_cell_is_for_one_layer);
     tcase_add_test(tests, the_mask_goes_where_the_outputs_go);
     tcase_add_loop_test(tests, a_step_without_a_fit_output_is_an_error, 0, 2);
     tcase_add_test(tests, layers_are_named_by_their_cells);
