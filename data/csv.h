@@ -6,7 +6,7 @@
  *
  * A file is lines of cells with a delimiter between them, the same number in every line; the first line names
  * the columns. A cell in double quotes may hold delimiters, line ends, and quotes, each of them doubled;
- * spaces around a cell without them do not count. Lines end with LF, CR LF or CR; blank ones are skipped, as
+ * spaces around an unquoted cell do not count. Lines end with LF, CR LF or CR; blank ones are skipped, as
  * is a byte-order mark of UTF-8. A file may be gzip; it has to fit into memory, and there is no other limit.
  *
  * Messages name file, line and column, counted from 1: "sales.csv: line 17, column 3 (price): 'abc' is not a

@@ -30,8 +30,8 @@ TL_API tl_dataset tl_adding_problem(int64_t samples, int64_t time, uint64_t seed
  *     y   blanks (length)    blanks (delay - 1)   blank    message (length)
  *
  * So x takes symbols + 2 ids and y symbols + 1. Without any memory, the best that can be done is blank before
- * the marker's successor and a guess from there on: a mean cross-entropy per step of length ln(symbols) /
- * (2 length + delay) nats.
+ * the marker's successor and a guess from there on: a mean cross-entropy per step of
+ * length * ln(symbols) / (2 length + delay) nats.
  *
  * samples, length, delay and symbols are at least 1, symbols below INT32_MAX - 1. Hochreiter and Schmidhuber
  * as above; in this form Arjovsky, Shah, Bengio: "Unitary evolution recurrent neural networks", ICML 2016,

@@ -61,8 +61,8 @@ TL_API tl_module *tl_layer_normalization_with(const tl_layer_normalization_optio
 TL_API tl_module *tl_masking_with(const tl_masking_options *options);
 
 /* Ids as vectors with a single 1: i32 [batch, ...] -> [batch, ..., num_tokens], Keras's CategoryEncoding with
- * output_mode "one_hot". A recurrent layer behind it multiplies num_tokens vectors by its kernel, once for a
- * batch, where those are fewer than the positions. Takes memory for num_tokens x num_tokens numbers. An id
+ * output_mode "one_hot". When a batch has more positions than num_tokens, a recurrent layer behind it
+ * projects each id once. Takes memory for num_tokens x num_tokens numbers. An id
  * outside 0 ... num_tokens - 1 is an error. */
 TL_API tl_module *tl_category_encoding(int64_t num_tokens);
 

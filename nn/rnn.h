@@ -57,9 +57,9 @@ typedef struct tl_cell {
      * does it, with tl_where. */
     bool applies_mask;
 
-    /* The step takes tl_dropped(x, state) wherever a state meets recurrent weights, as it should in a gated
-     * cell, where the state has another way on, past the weights. Otherwise, with recurrent_dropout, the
-     * layer hands it a state[0] that has lost elements already. */
+    /* The step takes tl_dropped(x, state) wherever a state meets recurrent weights. Otherwise, with
+     * recurrent_dropout, the layer hands it a state[0] that has lost elements already; in a gated cell, whose
+     * state also goes on past the weights, what is left would then grow by 1 / (1 - rate) at every step. */
     bool applies_dropout;
 
     bool taken; /* by a layer: set by tl_rnn */

@@ -11,12 +11,12 @@
  *
  *   constant:     decay(t) = 1
  *   exponential:  decay(t) = decay_rate ^ (t / decay_steps); with staircase the quotient is rounded down
- *   cosine:       decay(t) = (1 + cos(pi min(t / decay_steps, 1))) / 2   (Loshchilov and Hutter, "SGDR",
- * 2017)
+ *   cosine:       decay(t) = (1 + cos(pi min(t / decay_steps, 1))) / 2
+ *                 (Loshchilov and Hutter, "SGDR", 2017)
  *
- * Names and formulas are those of Keras 3, where alpha is cosine's alone; a step counts once for a batch. A
- * zeroed schedule is constant: the factor 1. Without a warmup the first step has the factor 1, with one it
- * has 0, as in Keras. All functions are thread-safe.
+ * Names and formulas are those of Keras 3, where alpha and the warmup are cosine's alone; a step is one
+ * batch. A zeroed schedule is constant: the factor 1. Without a warmup the first step has the factor 1, with
+ * one it has 0, as in Keras. All functions are thread-safe.
  */
 #ifndef TL_OPTIM_SCHEDULE_H
 #define TL_OPTIM_SCHEDULE_H

@@ -105,7 +105,7 @@ static tl_status write_on(const writer *w, tl_tensor first, int count, const tas
     int32_t id = 0;
     tl_tensor next = tl_tensor_of(TL_I32, tl_shape(1, 1), &id);
     tl_status status =
-        tl_tensor_ok(next) ? read_on(w, tl_tensor_unsqueeze(first, 0), p, size) : TL_ERROR_MEMORY;
+        tl_tensor_ok(next) ? read_on(w, tl_tensor_unsqueeze(first, 0), p, size) : tl_error_status();
     for (int i = 0; i < count && status == TL_OK; i++) {
         id = choose(p, size, t, (uint64_t)i, room);
         print_character(w, id);

@@ -33,10 +33,11 @@ static json_t *numbers(const double *values, int64_t count)
 tl_status save_classifier(const classifier *c, const char *path)
 {
     const scaling *s = &c->scaling;
-    json_t *config = json_pack("{s:i, s:b, s:O, s:o, s:o, s:I, s:f}", "units", c->units, "mse",
-                               c->loss == TL_MEAN_SQUARED_ERROR, "features", c->features, "means",
-                               numbers(s->means, s->width), "deviations", numbers(s->deviations, s->width),
-                               "seed", (json_int_t)c->seed, "test_split", c->test_split);
+    json_t *config =
+        json_pack("{s:i, s:b, s:O, s:o, s:o, s:I, s:f, s:I}", "units", c->units, "mse",
+                  c->loss == TL_MEAN_SQUARED_ERROR, "features", c->features, "means",
+                  numbers(s->means, s->width), "deviations", numbers(s->deviations, s->width), "seed",
+                  (json_int_t)c->seed, "test_split", c->test_split, "sequences", (json_int_t)c->sequences);
     return save_model(c->model, path, &(saved_part){key, config}, 1);
 }
 
@@ -71,16 +72,17 @@ static bool are_positive(const double *values, int64_t count)
 static tl_status read_config(classifier *c, json_t *config, const char *path)
 {
     int mse;
-    json_int_t seed;
+    json_int_t seed, count;
     json_t *names, *means, *deviations;
-    if (json_unpack(config, "{s:i, s:b, s:o, s:o, s:o, s:I, s:F}", "units", &c->units, "mse", &mse,
+    if (json_unpack(config, "{s:i, s:b, s:o, s:o, s:o, s:I, s:F, s:I}", "units", &c->units, "mse", &mse,
                     "features", &names, "means", &means, "deviations", &deviations, "seed", &seed,
-                    "test_split", &c->test_split) != 0 ||
+                    "test_split", &c->test_split, "sequences", &count) != 0 ||
         c->units < 1 || c->units > 4096 || !are_names(names) || seed < 0 ||
         !(c->test_split >= 0 && c->test_split < 1))
         return saved_by_another(path, key);
     c->loss = mse ? TL_MEAN_SQUARED_ERROR : TL_BINARY_CROSSENTROPY;
     c->seed = (uint64_t)seed;
+    c->sequences = count;
     c->features = json_incref(names);
     scaling *s = &c->scaling;
     if (make_scaling(s, (int64_t)json_array_size(names)) != TL_OK)

@@ -12,6 +12,7 @@ typedef struct classifier {
     scaling scaling;
     uint64_t seed;     /* of the order of sequences, the last of which it was tested on, */
     double test_split; /* this share */
+    int64_t sequences; /* of so many in all */
     tl_model *model;
 } classifier;
 

@@ -38,7 +38,7 @@ static selection part_to_test(const run *r)
 {
     if (r->o->test)
         return (selection){&r->test, NULL, r->test.count};
-    return (selection){&r->all, r->order + r->learned, r->all.count - r->learned};
+    return (selection){&r->all, r->order ? r->order + r->learned : NULL, r->all.count - r->learned};
 }
 
 static padding padding_of(const options *o)
@@ -83,14 +83,27 @@ static tl_status generate_all(run *r)
     return check_features(&r->all, r->c.features);
 }
 
+/* A loaded model is tested on the part that it did not learn from, which takes the same sequences to find. */
+static tl_status check_division(const run *r)
+{
+    const classifier *c = &r->c;
+    if (!r->o->training.load || (c->test_split > 0 && c->sequences == r->all.count))
+        return TL_OK;
+    return tl_error(
+        TL_ERROR_ARGUMENT,
+        "%s learned from %g %% of %lld sequences, these are %lld: expected the same ones, or --test FILE",
+        r->o->training.load, 100 * (1 - c->test_split), (long long)c->sequences, (long long)r->all.count);
+}
+
 /* Reads or generates the sequences to divide, and divides them. */
 static tl_status read_all(run *r)
 {
     const char *path = r->o->csv;
     sequences *s = &r->all;
     if ((path ? read_file(r, s, path, true) : generate_all(r)) != TL_OK ||
-        check_labels(&(selection){s, NULL, s->count}, s->path) != TL_OK)
+        check_labels(&(selection){s, NULL, s->count}, s->path) != TL_OK || check_division(r) != TL_OK)
         return tl_error_status();
+    r->c.sequences = s->count;
     r->order = mixed_order(s, r->c.seed);
     r->learned = s->count - (int64_t)round((double)s->count * r->c.test_split);
     return r->order ? TL_OK : tl_error_status();

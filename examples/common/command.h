@@ -36,8 +36,8 @@ typedef struct command {
     char **argument; /* where a single argument behind the options goes, to be freed; NULL: there is none */
 } command;
 
-/* Reads a command line. GO_ON, or the status to leave the program with: 0 after --help, USAGE after a
- * mistake, which was explained on standard error. */
+/* Reads a command line. GO_ON, or the status to leave the program with: USAGE after a mistake, which
+ * was explained on standard error. --help ends the program. */
 int read_command(const command *c, int argc, const char **argv);
 
 /* For find_mistake: the first number outside its range, or value that is not among those expected; NULL if

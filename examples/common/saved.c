@@ -44,9 +44,15 @@ tl_status load_weights(tl_model *model, const tl_safetensors *file)
     return model ? tl_load_weights_from(model, file) : tl_error_status();
 }
 
+static bool names(const char *message, const char *path)
+{
+    size_t length = strlen(path);
+    return strncmp(message, path, length) == 0 && message[length] == ':';
+}
+
 tl_status in_file(tl_status status, const char *path)
 {
-    if (status == TL_OK || strncmp(tl_error_message(), path, strlen(path)) == 0)
+    if (status == TL_OK || names(tl_error_message(), path))
         return status;
     return tl_error(status, "%s: %s", path, tl_error_message());
 }

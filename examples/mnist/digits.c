@@ -127,11 +127,11 @@ void free_digits(digits *d)
     free_images(&d->test);
 }
 
-tl_status rearrange(images *i, const reading *r)
+void rearrange(images *i, const reading *r)
 {
     enum { STREAM = 0xA1 }; /* the top byte keeps these draws apart from all others */
     if (!r->permuted)
-        return TL_OK;
+        return;
     int64_t order[PIXELS], count = tl_tensor_count(i->labels);
     float before[PIXELS], *x = tl_data_mut(i->pixels);
     tl_random_permutation(r->permutation, (uint64_t)STREAM << 56, PIXELS, order);
@@ -140,7 +140,6 @@ tl_status rearrange(images *i, const reading *r)
         for (int k = 0; k < PIXELS; k++)
             x[k] = before[order[k]];
     }
-    return TL_OK;
 }
 
 tl_dataset samples_of(const images *i, const reading *r)

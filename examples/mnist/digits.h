@@ -30,7 +30,7 @@ typedef struct reading {
 } reading;
 
 /* Rearranges the pixels as a reading asks for. */
-tl_status rearrange(images *i, const reading *r);
+void rearrange(images *i, const reading *r);
 
 /* The images as samples, views of what they have. */
 tl_dataset samples_of(const images *i, const reading *r);

@@ -47,9 +47,12 @@ static int run(const options *o)
         return fail();
     const reading r = reading_of(&n);
     if ((o->training.save && tl_safetensors_writable(o->training.save) != TL_OK) ||
-        read_digits(&d, o->data) != TL_OK || !tl_tensor_ok(pictures = copy_of(d.test.pixels)) ||
-        rearrange(&d.train, &r) != TL_OK || rearrange(&d.test, &r) != TL_OK)
+        read_digits(&d, o->data) != TL_OK || !tl_tensor_ok(pictures = copy_of(d.test.pixels)))
         status = fail();
+    if (status == 0) {
+        rearrange(&d.train, &r);
+        rearrange(&d.test, &r);
+    }
     if (status == 0 && !model)
         status = train(o, &n, &model, &d);
     if (status == 0)

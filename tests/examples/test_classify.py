@@ -201,6 +201,9 @@ class Trained(Case):
         self.assert_ran(again)
         self.assertEqual(again.stdout.splitlines(), [self.done.stdout.splitlines()[-1 - 300]])
 
+    def test_loaded_model_is_not_tested_on_what_it_learned(self):
+        self.assert_fails(run("--load", self.model, "--sequences", 77), self.model, "expected the same ones", "--test")
+
     def test_loaded_model_predicts_the_same(self):
         again = self.predict(self.rows)
         self.assertEqual(again.splitlines(), self.done.stdout.splitlines()[-300:])
