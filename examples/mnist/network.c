@@ -54,8 +54,7 @@ static tl_module *recurrent_layer(const network *n, int layer)
 
 tl_model *new_model(const network *n, tl_optimizer *optimizer, uint64_t seed)
 {
-    enum { MOST_LAYERS = 18 };
-    tl_module *layers[MOST_LAYERS];
+    tl_module *layers[MOST_LAYERS + 2];
     int count = 0;
     for (int i = 0; i < n->layers; i++)
         layers[count++] = recurrent_layer(n, i);
@@ -95,7 +94,7 @@ static tl_status read_config(network *n, json_t *config, const char *path)
     n->bidirectional = both;
     n->permute = permute;
     n->activation = activation_by_name(activation);
-    if (n->units < 1 || n->units > 4096 || n->layers < 1 || n->layers > 16 || !n->activation)
+    if (n->units < 1 || n->units > MOST_UNITS || n->layers < 1 || n->layers > MOST_LAYERS || !n->activation)
         return saved_by_another(path, key);
     return TL_OK;
 }

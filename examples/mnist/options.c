@@ -9,8 +9,8 @@ static const char *find_mistake(const void *given, char text[], size_t size)
     static const char *const sequences[] = {"rows", "pixels", NULL};
     static const char *const activations[] = {"tanh", "relu", "sigmoid", "linear", NULL};
     const options *o = given;
-    const range ranges[] = {{"units", o->units, 1, 4096},
-                            {"layers", o->layers, 1, 16},
+    const range ranges[] = {{"units", o->units, 1, MOST_UNITS},
+                            {"layers", o->layers, 1, MOST_LAYERS},
                             {"dropout", o->dropout, 0, 0.99},
                             {"recurrent-dropout", o->recurrent_dropout, 0, 0.99},
                             {"permute", (double)o->permute, 0, (double)LLONG_MAX},

@@ -5,6 +5,8 @@
 #include "../common/training.h"
 #include "digits.h"
 
+enum { MOST_UNITS = 4096, MOST_LAYERS = 16 };
+
 typedef struct options {
     training training;
     char *data; /* a folder; NULL: look in the usual places */

@@ -79,3 +79,16 @@ class Case(unittest.TestCase):
         self.assert_complains(done, 2, *parts)
         self.assertEqual(done.stdout, "")
         self.assertEqual(len(done.stderr.splitlines()), 1)
+
+    def assert_damage_is_told(self, path, load, changes):
+        """A saved model with something changed, or cut short, is refused: (before, after, what is said) each."""
+        model = path.read_bytes()
+        for before, after, said in changes:
+            with self.subTest(after=after):
+                self.assertEqual(model.count(before), 1)
+                path.write_bytes(model.replace(before, after))
+                self.assert_fails(run(*load), path, said)
+        for kept in (0, 7, 100, len(model) - 1):
+            with self.subTest(kept=kept):
+                path.write_bytes(model[:kept])
+                self.assert_fails(run(*load), path)

@@ -203,10 +203,10 @@ class Writer(Text):
 class DamagedModels(Text):
     def test_refused(self):
         path = self.folder / "model"
-        model = self.saved(*TINY)
+        self.saved(*TINY)
         load = ("--load", path, "--sample", 5)
         self.assert_ran(run(*load))
-        for before, after, said in (
+        self.assert_damage_is_told(path, load, (
             (rb"\"units\":6", rb"\"units\":7", "[6, 7]"),
             (rb"\"units\":6", rb"\"units\":0", "char_rnn.network"),
             (rb"\"layers\":1", rb"\"layers\":2", "another model"),
@@ -217,15 +217,7 @@ class DamagedModels(Text):
             (b":\"[10,32,", b":\"[10000,", "char_rnn.alphabet"),
             (b",128512]", b"   ,128]", "char_rnn.alphabet"),
             (b",128512]", b"       ]", "embedding"),
-        ):
-            with self.subTest(after=after):
-                self.assertEqual(model.count(before), 1)
-                path.write_bytes(model.replace(before, after))
-                self.assert_fails(run(*load), path, said)
-        for kept in (0, 7, 100, len(model) - 1):
-            with self.subTest(kept=kept):
-                path.write_bytes(model[:kept])
-                self.assert_fails(run(*load), path)
+        ))  # fmt: skip
         header = b'{"__metadata__":{"mnist.network":"{}"},"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}'
         path.write_bytes(struct.pack("<Q", len(header)) + header + bytes(4))
         self.assert_fails(run(*load), path, "not a model saved by this program", "char_rnn.network")
