@@ -129,6 +129,7 @@ void tl_compute_product(tl_dtype dtype, const tl_product *product)
             part.a = advance(product->a, first * product->a_row, dtype);
             part.c = advance(product->c, first * product->c_row, dtype);
             part.out = advance(product->out, first * product->out_row, dtype);
+            part.h = advance(product->h, first * product->h_row, dtype);
             part.mask = product->mask ? product->mask + first * product->mask_stride : NULL;
             k->product(&part);
         }
@@ -141,7 +142,7 @@ void tl_compute_outer(tl_dtype dtype, const tl_outer *outer)
 {
     const tl_kernels *k = tl_kernels_for(dtype);
     enum { ROWS = 12 };
-    if (outer->k <= ROWS || !parallel_pays(outer->m * outer->n * outer->k)) {
+    if (outer->k <= ROWS || !parallel_pays(outer->count * outer->m * outer->n * outer->k)) {
         k->outer(outer);
         return;
     }
@@ -153,7 +154,7 @@ void tl_compute_outer(tl_dtype dtype, const tl_outer *outer)
         for (int64_t first = 0; first < outer->k; first += ROWS) {
             tl_outer part = *outer;
             part.k = outer->k - first < ROWS ? outer->k - first : ROWS;
-            part.a = advance(outer->a, first, dtype);
+            part.first = outer->first + first;
             part.out = advance(outer->out, first * outer->out_row, dtype);
             k->outer(&part);
         }

@@ -187,12 +187,13 @@ tl_status tl_rows_outer(const tl_op_call *call, tl_tensor out, tl_tensor a, tl_t
     }
     if (tl_as_rows(call, g, a, &g_rows, &a_rows) != TL_OK)
         return tl_error_status();
+    const tl_pair pair = {tl_address(a_rows), tl_address(g_rows)};
     tl_outer outer = {.m = g_rows.shape.dims[0],
                       .n = g_rows.shape.dims[1],
                       .k = a_rows.shape.dims[1],
-                      .a = tl_address(a_rows),
+                      .count = 1,
+                      .pairs = &pair,
                       .a_row = a_rows.strides[0],
-                      .g = tl_address(g_rows),
                       .g_row = g_rows.strides[0],
                       .out = tl_address(target),
                       .out_row = target.strides[0],

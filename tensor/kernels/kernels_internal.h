@@ -56,7 +56,7 @@ typedef enum tl_map {
 typedef void tl_map_kernel(int64_t n, const void *a, int64_t a_stride, const void *b, int64_t b_stride,
                            void *out, int64_t out_stride, const double *p);
 
-/* out[m, n] = f(a[m, k] b[k, n] + c), one output row after the other. */
+/* out[m, n] = f(a[m, k] b[k, n] + c), one output row after the other; with a slope, slope(a b + c, h). */
 typedef struct tl_product {
     int64_t m, n, k;
     const void *a; /* rows of k consecutive elements */
@@ -69,15 +69,25 @@ typedef struct tl_product {
     tl_map activation;   /* of one argument; TL_MAP_COPY for none */
     const uint8_t *mask; /* one a row, or NULL: where it is 0 the row is a's row instead (then k = n) */
     int64_t mask_stride;
+    tl_map slope;  /* the gradient of an activation, applied to the incoming gradient a b + c and the
+                      activation's value h; TL_MAP_COPY for none */
+    const void *h; /* rows of n elements */
+    int64_t h_row;
 } tl_product;
 
-/* out[k, n] = a[m, k]^T g[m, n], added to what is there if `add`. */
+/* Two matrices with equally many rows, by their first rows. */
+typedef struct tl_pair {
+    const void *a, *g;
+} tl_pair;
+
+/* out[k, n] = sum over pairs of a[m, k]^T g[m, n], added to what is there if `add`. One sum over the rows of
+ * all pairs in their order, as if they stood below one another. */
 typedef struct tl_outer {
     int64_t m, n, k;
-    const void *a;
-    int64_t a_row;
-    const void *g;
-    int64_t g_row;
+    int count; /* of pairs */
+    const tl_pair *pairs;
+    int64_t a_row, g_row;
+    int64_t first; /* the first column of a that counts; there are k from there */
     void *out;
     int64_t out_row;
     bool add;

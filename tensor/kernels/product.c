@@ -51,15 +51,15 @@ void FOR_ISA(tl_pack)(int64_t k, int64_t n, const void *b, int64_t b_row, int64_
     }
 }
 
-/* One tile: `rows` x `columns` of the output, columns at most nr vectors. The left-hand element of row i
- * and inner index l is a[i * a_row + l * a_step]. */
+/* One tile: `rows` x `columns` of the output, columns at most nr vectors. */
 typedef struct tile {
     int64_t k, columns;
-    const float *a;
-    int64_t a_row, a_step;
-    const float *b;
-    int64_t b_row;
-    const float *c; /* addend or NULL */
+    const float *a; /* product: the left-hand rows */
+    int64_t a_row;
+    const float *b; /* product: a panel */
+    const tl_outer *outer;
+    int64_t row, column; /* outer: of the output's first element */
+    const float *c;      /* addend or NULL */
     int64_t c_row;
     float *out;
     int64_t out_row;
@@ -73,36 +73,16 @@ ALWAYS_INLINE vector load_column(const float *from, int j, bool full, int64_t co
     return left <= 0 ? splat(0.0f) : load_part(from + j * WIDTH, left < WIDTH ? left : WIDTH);
 }
 
-ALWAYS_INLINE void compute_tile(const int mr, const int nr, const bool packed, const tile *t)
+ALWAYS_INLINE void start_sums(const int mr, const int nr, const tile *t, vector sum[TILE_ROWS][PANEL])
 {
-    vector sum[TILE_ROWS][PANEL];
     const bool full = t->columns == nr * WIDTH;
     UNROLL for (int i = 0; i < mr; i++) UNROLL for (int j = 0; j < nr; j++) sum[i][j] =
         t->c ? load_column(t->c + i * t->c_row, j, full, t->columns) : splat(0.0f);
+}
 
-    const float *a = t->a, *b = t->b;
-    const int64_t a_row = t->a_row, a_step = t->a_step, b_row = t->b_row;
-    if (packed || full)
-        for (int64_t l = 0; l < t->k; l++, a += a_step, b += b_row) {
-            vector right[PANEL];
-            UNROLL for (int j = 0; j < nr; j++) right[j] = load(b + j * WIDTH);
-            UNROLL for (int i = 0; i < mr; i++)
-            {
-                vector left = splat(a[i * a_row]);
-                UNROLL for (int j = 0; j < nr; j++) sum[i][j] = multiply_add(left, right[j], sum[i][j]);
-            }
-        }
-    else
-        for (int64_t l = 0; l < t->k; l++, a += a_step, b += b_row) {
-            vector right[PANEL];
-            UNROLL for (int j = 0; j < nr; j++) right[j] = load_column(b, j, false, t->columns);
-            UNROLL for (int i = 0; i < mr; i++)
-            {
-                vector left = splat(a[i * a_row]);
-                UNROLL for (int j = 0; j < nr; j++) sum[i][j] = multiply_add(left, right[j], sum[i][j]);
-            }
-        }
-
+ALWAYS_INLINE void store_sums(const int mr, const int nr, const tile *t, vector sum[TILE_ROWS][PANEL])
+{
+    const bool full = t->columns == nr * WIDTH;
     UNROLL for (int i = 0; i < mr; i++) UNROLL for (int j = 0; j < nr; j++)
     {
         float *to = t->out + i * t->out_row + j * WIDTH;
@@ -114,17 +94,57 @@ ALWAYS_INLINE void compute_tile(const int mr, const int nr, const bool packed, c
     }
 }
 
+/* Adds k products of a column of a, element i of it at a[i * a_row], and a row of b. */
+ALWAYS_INLINE void multiply(const int mr, const int nr, const bool full, int64_t columns, int64_t k,
+                            const float *a, int64_t a_row, int64_t a_step, const float *b, int64_t b_row,
+                            vector sum[TILE_ROWS][PANEL])
+{
+    for (int64_t l = 0; l < k; l++, a += a_step, b += b_row) {
+        vector right[PANEL];
+        UNROLL for (int j = 0; j < nr; j++) right[j] = load_column(b, j, full, columns);
+        UNROLL for (int i = 0; i < mr; i++)
+        {
+            vector left = splat(a[i * a_row]);
+            UNROLL for (int j = 0; j < nr; j++) sum[i][j] = multiply_add(left, right[j], sum[i][j]);
+        }
+    }
+}
+
+ALWAYS_INLINE void product_tile(const int mr, const int nr, const tile *t)
+{
+    vector sum[TILE_ROWS][PANEL];
+    start_sums(mr, nr, t, sum);
+    multiply(mr, nr, true, t->columns, t->k, t->a, t->a_row, 1, t->b, nr * WIDTH, sum);
+    store_sums(mr, nr, t, sum);
+}
+
+ALWAYS_INLINE void outer_tile(const int mr, const int nr, const tile *t)
+{
+    vector sum[TILE_ROWS][PANEL];
+    const tl_outer *o = t->outer;
+    start_sums(mr, nr, t, sum);
+    if (t->columns == nr * WIDTH)
+        for (int i = 0; i < o->count; i++)
+            multiply(mr, nr, true, t->columns, o->m, (const float *)o->pairs[i].a + t->row, 1, o->a_row,
+                     (const float *)o->pairs[i].g + t->column, o->g_row, sum);
+    else
+        for (int i = 0; i < o->count; i++)
+            multiply(mr, nr, false, t->columns, o->m, (const float *)o->pairs[i].a + t->row, 1, o->a_row,
+                     (const float *)o->pairs[i].g + t->column, o->g_row, sum);
+    store_sums(mr, nr, t, sum);
+}
+
 typedef void tile_function(const tile *t);
 
 /* A function for each number of rows and vectors: product_3_2 for 3 rows of 2 vectors, and so on. */
 #define DEFINE_TILES(mr, nr)                                                                                 \
     static void product_##mr##_##nr(const tile *t)                                                           \
     {                                                                                                        \
-        compute_tile(mr, nr, true, t);                                                                       \
+        product_tile(mr, nr, t);                                                                             \
     }                                                                                                        \
     static void outer_##mr##_##nr(const tile *t)                                                             \
     {                                                                                                        \
-        compute_tile(mr, nr, false, t);                                                                      \
+        outer_tile(mr, nr, t);                                                                               \
     }
 FOR_EACH_ROW_COUNT(DEFINE_TILES, 1)
 FOR_EACH_ROW_COUNT(DEFINE_TILES, 2)
@@ -144,11 +164,26 @@ static void run_tiles(tile_function *const tiles[], int64_t rows, tile *t)
         int64_t height = (rows - done + count - i - 1) / (count - i);
         tiles[height](t);
         done += height;
-        t->a += height * t->a_row;
+        t->row += height;
+        if (t->a)
+            t->a += height * t->a_row;
         if (t->c)
             t->c += height * t->c_row;
         t->out += height * t->out_row;
     }
+}
+
+/* out = f(out, b) */
+static void map_rows(tl_map map, int64_t rows, int64_t n, float *out, int64_t out_row, const float *b,
+                     int64_t b_row)
+{
+    tl_map_kernel *kernel = FOR_ISA(tl_kernels).map[map];
+    if (out_row == n && b_row == n) {
+        kernel(rows * n, out, 1, b, 1, out, 1, NULL);
+        return;
+    }
+    for (int64_t i = 0; i < rows; i++, out += out_row, b += b ? b_row : 0)
+        kernel(n, out, 1, b, 1, out, 1, NULL);
 }
 
 static void product_block(const tl_product *p, int64_t first, int64_t rows)
@@ -163,23 +198,17 @@ static void product_block(const tl_product *p, int64_t first, int64_t rows)
                   .columns = left < wide * WIDTH ? left : wide * WIDTH,
                   .a = a + first * p->a_row,
                   .a_row = p->a_row,
-                  .a_step = 1,
                   .b = b + column * p->k,
-                  .b_row = wide * WIDTH,
                   .c = c ? c + first * p->c_row + column : NULL,
                   .c_row = p->c_row,
                   .out = out + column,
                   .out_row = p->out_row};
         run_tiles(product_tiles[wide], rows, &t);
     }
-    if (p->activation != TL_MAP_COPY) {
-        tl_map_kernel *activation = FOR_ISA(tl_kernels).map[p->activation];
-        if (p->out_row == p->n)
-            activation(rows * p->n, out, 1, NULL, 1, out, 1, NULL);
-        else
-            for (int64_t i = 0; i < rows; i++)
-                activation(p->n, out + i * p->out_row, 1, NULL, 1, out + i * p->out_row, 1, NULL);
-    }
+    if (p->activation != TL_MAP_COPY)
+        map_rows(p->activation, rows, p->n, out, p->out_row, NULL, p->out_row);
+    if (p->slope != TL_MAP_COPY)
+        map_rows(p->slope, rows, p->n, out, p->out_row, (const float *)p->h + first * p->h_row, p->h_row);
     if (p->mask)
         for (int64_t i = 0; i < rows; i++)
             if (!p->mask[(first + i) * p->mask_stride])
@@ -195,18 +224,14 @@ void FOR_ISA(tl_product)(const tl_product *p)
 /* The same tiles with the left-hand matrix read down its columns. */
 void FOR_ISA(tl_outer)(const tl_outer *o)
 {
-    const float *g = o->g;
     int64_t vectors = vectors_in(o->n);
     for (int64_t v = 0; v < vectors; v += PANEL) {
         int64_t wide = vectors - v < PANEL ? vectors - v : PANEL, column = v * WIDTH, left = o->n - column;
         float *out = (float *)o->out + column;
-        tile t = {.k = o->m,
+        tile t = {.outer = o,
                   .columns = left < wide * WIDTH ? left : wide * WIDTH,
-                  .a = o->a,
-                  .a_row = 1,
-                  .a_step = o->a_row,
-                  .b = g + column,
-                  .b_row = o->g_row,
+                  .row = o->first,
+                  .column = column,
                   .c = o->add ? out : NULL,
                   .c_row = o->out_row,
                   .out = out,

@@ -34,20 +34,22 @@ static void NAME(product)(const tl_product *p)
             for (int64_t j = 0; j < p->n; j++)
                 z[j] += x[l] * b[l * p->n + j];
         activation(p->n, z, 1, NULL, 1, z, 1, NULL);
+        if (p->slope != TL_MAP_COPY)
+            TABLE.map[p->slope](p->n, z, 1, (const REAL *)p->h + i * p->h_row, 1, z, 1, NULL);
     }
 }
 
 static void NAME(outer)(const tl_outer *o)
 {
-    const REAL *a = o->a, *g = o->g;
     for (int64_t l = 0; l < o->k; l++) {
         REAL *z = (REAL *)o->out + l * o->out_row;
         if (!o->add)
             memset(z, 0, (size_t)o->n * sizeof *z);
-        for (int64_t i = 0; i < o->m; i++) {
-            REAL x = a[i * o->a_row + l];
+        for (int64_t i = 0; i < o->count * o->m; i++) {
+            const REAL *a = (const REAL *)o->pairs[i / o->m].a + i % o->m * o->a_row;
+            const REAL *g = (const REAL *)o->pairs[i / o->m].g + i % o->m * o->g_row;
             for (int64_t j = 0; j < o->n; j++)
-                z[j] += x * g[i * o->g_row + j];
+                z[j] += a[o->first + l] * g[j];
         }
     }
 }

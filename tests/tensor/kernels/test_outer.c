@@ -2,14 +2,15 @@
 #include "tests/support/products.h"
 #include "tests/support/suite.h"
 
-static tl_outer outer_of(matrix a, matrix g, matrix out, bool add)
+static tl_outer outer_of(tl_pair *pair, matrix a, matrix g, matrix out, bool add)
 {
+    *pair = (tl_pair){a.data, g.data};
     return (tl_outer){.m = a.rows,
                       .n = g.columns,
                       .k = a.columns,
-                      .a = a.data,
+                      .count = 1,
+                      .pairs = pair,
                       .a_row = a.row,
-                      .g = g.data,
                       .g_row = g.row,
                       .out = out.data,
                       .out_row = out.row,
@@ -32,7 +33,9 @@ START_TEST(outer_products_are_right_at_all_sizes)
                         matrix out = new_matrix(t.rows, t.columns, gap);
                         matrix added = random_matrix(t.rows, t.columns, gap, 3), before = copy_matrix(added);
                         fill_matrix(out, NAN); /* overwriting reads nothing */
-                        tl_outer over = outer_of(a, g, out, false), onto = outer_of(a, g, added, true);
+                        tl_pair pair;
+                        tl_outer over = outer_of(&pair, a, g, out, false),
+                                 onto = outer_of(&pair, a, g, added, true);
                         tables[i]->outer(&over);
                         expect_product(tables[i]->isa, out, t, (matrix){0});
                         tables[i]->outer(&onto);
@@ -57,12 +60,13 @@ static void check_pieces(const tl_kernels *kernels)
                 const int64_t m = 30, k = 53;
                 matrix a = random_matrix(m, k, 0, 1), g = random_matrix(m, n, 0, 2);
                 matrix whole = random_matrix(k, n, 0, 3), cut = copy_matrix(whole);
-                tl_outer all = outer_of(a, g, whole, add);
+                tl_pair pair;
+                tl_outer all = outer_of(&pair, a, g, whole, add);
                 kernels->outer(&all);
                 for (int64_t first = 0; first < k; first += pieces[i]) {
-                    tl_outer part = outer_of(a, g, cut, add);
+                    tl_outer part = outer_of(&pair, a, g, cut, add);
                     part.k = k - first < pieces[i] ? k - first : pieces[i];
-                    part.a = a.data + first;
+                    part.first = first;
                     part.out = cut.data + first * cut.row;
                     kernels->outer(&part);
                 }
@@ -80,6 +84,38 @@ START_TEST(outer_products_do_not_depend_on_how_rows_are_cut)
 }
 END_TEST
 
+/* Rows in several pairs are rows below one another. */
+static void check_pairs(const tl_kernels *kernels)
+{
+    for (int64_t n = 13; n <= 64; n += 17)
+        for (int64_t height = 1; height <= 6; height++) {
+            const int64_t k = 29;
+            const int count = 5;
+            matrix a = random_matrix(count * height, k, 0, 1), g = random_matrix(count * height, n, 2, 2);
+            matrix whole = random_matrix(k, n, 0, 3), cut = copy_matrix(whole);
+            tl_pair pair, pairs[5];
+            tl_outer all = outer_of(&pair, a, g, whole, true), parts = outer_of(&pair, a, g, cut, true);
+            kernels->outer(&all);
+            for (int i = 0; i < count; i++)
+                pairs[i] = (tl_pair){a.data + i * height * a.row, g.data + i * height * g.row};
+            parts.m = height;
+            parts.count = count;
+            parts.pairs = pairs;
+            kernels->outer(&parts);
+            expect_same_matrix(kernels->isa, cut, whole);
+            free_matrix(a);
+            free_matrix(g);
+            free_matrix(whole);
+            free_matrix(cut);
+        }
+}
+
+START_TEST(pairs_are_rows_below_one_another)
+{
+    for_each_table(check_pairs);
+}
+END_TEST
+
 /* A NaN in column `row` of a spoils that row of the result, one in column `column` of g that column. */
 static void poison(const tl_kernels *kernels)
 {
@@ -90,7 +126,8 @@ static void poison(const tl_kernels *kernels)
             fill_matrix(a, 0);
             fill_matrix(g, 0);
             *(in_g ? &g.data[2 * n + column] : &a.data[2 * k + row]) = NAN;
-            tl_outer o = outer_of(a, g, out, false);
+            tl_pair pair;
+            tl_outer o = outer_of(&pair, a, g, out, false);
             kernels->outer(&o);
             for (int64_t i = 0; i < k; i++)
                 for (int64_t j = 0; j < n; j++)
@@ -122,9 +159,9 @@ START_TEST(double_precision_outer_products_are_right)
                 tl_kernels_reference_f64.outer(&(tl_outer){.m = m,
                                                            .n = n,
                                                            .k = k,
-                                                           .a = a,
+                                                           .count = 1,
+                                                           .pairs = &(tl_pair){a, g},
                                                            .a_row = k,
-                                                           .g = g,
                                                            .g_row = n,
                                                            .out = out,
                                                            .out_row = n,
@@ -148,6 +185,6 @@ END_TEST
 int main(void)
 {
     return RUN_SUITE("kernel outer products", outer_products_are_right_at_all_sizes,
-                     outer_products_do_not_depend_on_how_rows_are_cut, nan_goes_through_outer_products,
-                     double_precision_outer_products_are_right);
+                     outer_products_do_not_depend_on_how_rows_are_cut, pairs_are_rows_below_one_another,
+                     nan_goes_through_outer_products, double_precision_outer_products_are_right);
 }

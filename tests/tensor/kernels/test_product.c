@@ -110,6 +110,43 @@ START_TEST(activations_are_those_of_the_table)
 }
 END_TEST
 
+/* A slope is the table's own map of the plain product and the values, to the bit. */
+static void check_slopes(const tl_kernels *kernels)
+{
+    static const tl_map slopes[] = {TL_MAP_TANH_GRAD, TL_MAP_SIGMOID_GRAD, TL_MAP_RELU_GRAD};
+    for (int size = 0; size < SOME_SIZES; size++)
+        for (int64_t gap = 0; gap <= 3; gap += 3)
+            for (size_t s = 0; s < sizeof slopes / sizeof slopes[0]; s++) {
+                const int64_t m = some_sizes[size][0], n = some_sizes[size][1], k = some_sizes[size][2];
+                matrix a = random_matrix(m, k, gap, 1), b = random_matrix(k, n, 0, 2),
+                       c = random_matrix(m, n, 0, 3), h = random_matrix(m, n, gap, 4);
+                matrix out = new_matrix(m, n, gap), expected = new_matrix(m, n, gap);
+                void *right = packed(kernels, b);
+                tl_product p = product_of(a, right, c, expected);
+                kernels->product(&p);
+                for (int64_t i = 0; i < m; i++) {
+                    float *row = expected.data + i * expected.row;
+                    kernels->map[slopes[s]](n, row, 1, h.data + i * h.row, 1, row, 1, NULL);
+                }
+                p = product_of(a, right, c, out);
+                p.slope = slopes[s];
+                p.h = h.data;
+                p.h_row = h.row;
+                kernels->product(&p);
+                expect_same_matrix(kernels->isa, out, expected);
+                free(right);
+                const matrix all[] = {a, b, c, h, out, expected};
+                for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+                    free_matrix(all[i]);
+            }
+}
+
+START_TEST(slopes_are_those_of_the_table)
+{
+    for_each_table(check_slopes);
+}
+END_TEST
+
 /* Where the mask is 0 a row is a's row, whatever the rest of the product would have given. */
 static void check_masks(const tl_kernels *kernels)
 {
@@ -318,6 +355,7 @@ END_TEST
 int main(void)
 {
     return RUN_SUITE("kernel products", products_are_right_at_all_sizes, activations_are_those_of_the_table,
-                     masked_rows_keep_what_was, products_do_not_depend_on_how_rows_are_cut,
-                     packing_follows_strides, nan_goes_through_products, double_precision_products_are_right);
+                     slopes_are_those_of_the_table, masked_rows_keep_what_was,
+                     products_do_not_depend_on_how_rows_are_cut, packing_follows_strides,
+                     nan_goes_through_products, double_precision_products_are_right);
 }
