@@ -73,8 +73,23 @@ void tl_pool_end_scratch(tl_pool *pool)
     }
 }
 
+void tl_pool_hold(tl_pool *pool, void *block)
+{
+    header_of(block)->next = pool->held;
+    pool->held = header_of(block);
+}
+
+void tl_pool_release_held(tl_pool *pool)
+{
+    while (pool->held) {
+        header *h = pool->held;
+        pool->held = h->next;
+        tl_pool_give(pool, (char *)h + TL_ALIGNMENT);
+    }
+}
+
 void tl_pool_reset(tl_pool *pool)
 {
     memset(pool->free, 0, sizeof pool->free);
-    pool->scratch = NULL;
+    pool->scratch = pool->held = NULL;
 }

@@ -1,4 +1,5 @@
 /* Applying an op: checks, memory, the forward computation, and the note for backward. */
+#include "autograd/fusion_internal.h"
 #include "autograd/tape_internal.h"
 #include "tensor/compute_internal.h"
 #include "tensor/flush_internal.h"
@@ -68,6 +69,16 @@ static const tl_tensor **input_tensors(tl_tape *tape, tl_var *const inputs[], in
     return tensors;
 }
 
+/* What backward looks at. An op whose slope is flat does not look at its output, whatever else it may read.
+ */
+static unsigned what_is_read(const tl_op *op, const void *attributes)
+{
+    unsigned reads = op->reads ? op->reads : TL_READS_INPUTS | TL_READS_OUTPUT;
+    if (op->fusion && op->fusion->slope && op->fusion->slope(attributes) == TL_MAP_COPY)
+        reads &= ~(unsigned)TL_READS_OUTPUT;
+    return reads;
+}
+
 static tl_node *new_node(tl_tape *tape, const tl_op_call *call, tl_var *const inputs[],
                          size_t attribute_bytes)
 {
@@ -91,11 +102,33 @@ static tl_node *new_node(tl_tape *tape, const tl_op_call *call, tl_var *const in
         memcpy(attributes, call->attributes, attribute_bytes);
         node->attributes = attributes;
     }
+    node->reads = what_is_read(call->op, node->attributes);
     return node;
+}
+
+/* Counts a use of each input, and says whose value is to be looked at again. */
+static void note_uses(tl_node *node, tl_var *const inputs[], int count)
+{
+    for (int i = 0; i < count; i++) {
+        tl_var *x = inputs[i], *home = x->base ? x->base : x;
+        bool read = node && tl_node_reads(node, i);
+        x->uses++;
+        x->read_back |= read;
+        if (node && !x->first_use)
+            x->first_use = node;
+        if (home == x)
+            continue;
+        home->uses++;
+        home->read_back |= read;
+        if (node && !home->first_use)
+            home->first_use = node;
+    }
 }
 
 static void remember(tl_tape *tape, tl_node *node, tl_var *output)
 {
+    node->chunk = tape->chunk;
+    output->read_back = (node->reads & TL_READS_OUTPUT) != 0;
     node->output = output;
     output->node = node;
     node->previous = tape->last;
@@ -149,6 +182,7 @@ tl_var *tl_apply(const tl_op *op, tl_var *const inputs[], int count, const void 
 
     if (op->view) {
         output->base = inputs[0]->base ? inputs[0]->base : inputs[0];
+        output->base->uses += 2; /* one that may be used more than once */
         return output;
     }
     bool laid_out = false;
@@ -167,6 +201,8 @@ tl_var *tl_apply(const tl_op *op, tl_var *const inputs[], int count, const void 
         output->lazy = node;
     else if (compute(&call, tensors, output) != TL_OK)
         return NULL;
+    output->made = true;
+    note_uses(output->needs_gradient ? node : NULL, inputs, count);
     if (output->needs_gradient) {
         remember(tape, node, output);
         node->versions[count] = output->value.storage ? output->value.storage->version : 0;

@@ -4,76 +4,113 @@
 
 #include <string.h>
 
-tl_row_gradient *tl_row_gradient_new(tl_tape *tape, tl_tensor table)
+/* Places count rows of blocks of this size; those of the very first block are the zeros' */
+enum { BLOCK_ROWS = 256, AT_ONCE = 256 };
+
+static int64_t blocks_for(int64_t rows)
 {
-    tl_row_gradient *g = tl_arena_take(tape->arena, sizeof *g);
+    return 1 + (rows + BLOCK_ROWS - 1) / BLOCK_ROWS;
+}
+
+static size_t row_bytes(const tl_row_gradient *g)
+{
+    return (size_t)g->width * tl_dtype_size(g->dtype);
+}
+
+tl_row_gradient *tl_row_gradient_new(tl_arena *arena, tl_tensor table)
+{
     int64_t rows = table.shape.dims[0];
-    int32_t *place = g ? tl_arena_take(tape->arena, (size_t)rows * sizeof *place) : NULL;
-    if (!place)
+    size_t places = (size_t)rows * sizeof(uint32_t), blocks = (size_t)blocks_for(rows) * sizeof(void *);
+    tl_row_gradient *g = tl_arena_take(arena, sizeof *g);
+    uint32_t *place = g ? tl_arena_take(arena, places) : NULL;
+    void **block = place ? tl_arena_take(arena, blocks) : NULL;
+    if (!block)
         return NULL;
-    memset(place, -1, (size_t)rows * sizeof *place);
-    *g = (tl_row_gradient){
-        .tape = tape, .dtype = table.dtype, .rows = rows, .width = table.shape.dims[1], .place = place};
+    memset(place, 0, places);
+    memset(block, 0, blocks);
+    *g = (tl_row_gradient){.arena = arena,
+                           .dtype = table.dtype,
+                           .rows = rows,
+                           .width = table.shape.dims[1],
+                           .place = place,
+                           .blocks = block};
+    block[0] = tl_arena_take(arena, row_bytes(g));
+    if (!block[0])
+        return NULL;
+    memset(block[0], 0, row_bytes(g));
     return g;
 }
 
-static tl_status make_room(tl_row_gradient *g, int64_t more)
+static inline char *address(const tl_row_gradient *g, uint32_t place, size_t bytes)
 {
-    int64_t wanted = g->count + more < g->rows ? g->count + more : g->rows;
-    if (wanted <= g->capacity)
-        return TL_OK;
-    int64_t doubled = 2 * g->capacity < g->rows ? 2 * g->capacity : g->rows;
-    wanted = wanted > doubled ? wanted : doubled;
-    size_t row_bytes = (size_t)g->width * tl_dtype_size(g->dtype);
-    int32_t *row = tl_arena_take(g->tape->arena, (size_t)wanted * sizeof *row);
-    void *values = row ? tl_arena_take(g->tape->arena, (size_t)wanted * row_bytes) : NULL;
-    if (!values)
-        return TL_ERROR_MEMORY;
-    if (g->count > 0) {
-        memcpy(row, g->row, (size_t)g->count * sizeof *row);
-        memcpy(values, g->values, (size_t)g->count * row_bytes);
+    return (char *)g->blocks[place / BLOCK_ROWS] + place % BLOCK_ROWS * bytes;
+}
+
+/* A place for one more row, zeros at first; 0 when out of memory. */
+static uint32_t new_place(tl_row_gradient *g, size_t bytes)
+{
+    uint32_t place = (uint32_t)(BLOCK_ROWS + g->count);
+    if (place % BLOCK_ROWS == 0) {
+        void *block = tl_arena_take(g->arena, BLOCK_ROWS * bytes);
+        if (!block)
+            return 0;
+        memset(block, 0, BLOCK_ROWS * bytes);
+        g->blocks[place / BLOCK_ROWS] = block;
     }
-    g->row = row;
-    g->values = values;
-    g->capacity = wanted;
-    return TL_OK;
+    g->count++;
+    return place;
 }
 
 tl_status tl_row_gradient_add(tl_row_gradient *g, tl_tensor ids, tl_tensor values)
 {
-    int64_t n = ids.shape.dims[0], width = g->width;
-    if (make_room(g, n) != TL_OK)
-        return TL_ERROR_MEMORY;
     const int32_t *id = (const int32_t *)(const void *)tl_address(ids);
     const tl_kernels *k = tl_kernels_for(g->dtype);
-    size_t row_bytes = (size_t)width * tl_dtype_size(g->dtype);
-    for (int64_t i = 0; i < n; i++) {
-        int32_t row = id[i * ids.strides[0]];
-        const char *from = tl_address(values) + (size_t)(i * values.strides[0]) * tl_dtype_size(g->dtype);
-        bool seen = g->place[row] >= 0;
-        if (!seen) {
-            g->row[g->count] = row;
-            g->place[row] = (int32_t)g->count++;
+    const size_t bytes = row_bytes(g);
+    void *to[AT_ONCE];
+    for (int64_t first = 0; first < ids.shape.dims[0]; first += AT_ONCE) {
+        int64_t left = ids.shape.dims[0] - first, count = left < AT_ONCE ? left : AT_ONCE;
+        for (int64_t i = 0; i < count; i++) {
+            uint32_t *place = &g->place[id[(first + i) * ids.strides[0]]];
+            if (!*place)
+                *place = new_place(g, bytes);
+            if (!*place)
+                return TL_ERROR_MEMORY;
+            to[i] = address(g, *place, bytes);
         }
-        char *to = (char *)g->values + (size_t)g->place[row] * row_bytes;
-        if (seen)
-            k->map[TL_MAP_ADD](width, to, 1, from, values.strides[1], to, 1, NULL);
-        else
-            k->map[TL_MAP_COPY](width, from, values.strides[1], NULL, 1, to, 1, NULL);
+        const char *from = tl_row_address(values, first);
+        if (values.strides[1] == 1 || g->width == 1) {
+            k->add_rows(count, g->width, from, values.strides[0], to);
+            continue;
+        }
+        for (int64_t i = 0; i < count; i++)
+            k->map[TL_MAP_ADD](g->width, to[i], 1, tl_row_address(values, first + i), values.strides[1],
+                               to[i], 1, NULL);
     }
     return TL_OK;
 }
 
-void tl_row_gradient_add_to(const tl_row_gradient *g, tl_tensor dense, int64_t first, int64_t last)
+void tl_row_gradients_add_to(const tl_row_gradient *const gradients[], int count, tl_tensor dense,
+                             int64_t first, int64_t last)
 {
-    const tl_kernels *k = tl_kernels_for(g->dtype);
-    const size_t size = tl_dtype_size(g->dtype), row_bytes = (size_t)g->width * size;
-    for (int64_t i = 0; i < g->count; i++) {
-        int64_t row = g->row[i];
-        if (row < first || row >= last)
-            continue;
-        char *to = tl_address(dense) + row * dense.strides[0] * (int64_t)size;
-        k->map[TL_MAP_ADD](g->width, to, dense.strides[1], (const char *)g->values + (size_t)i * row_bytes, 1,
-                           to, dense.strides[1], NULL);
+    if (count == 0)
+        return;
+    const tl_kernels *k = tl_kernels_for(dense.dtype);
+    const int64_t width = gradients[0]->width;
+    const size_t bytes = row_bytes(gradients[0]);
+    for (int64_t row = first; row < last; row++) {
+        const void *from[AT_ONCE];
+        int found = 0;
+        for (int i = 0; i < count; i++) {
+            from[found] = address(gradients[i], gradients[i]->place[row], bytes);
+            found += gradients[i]->place[row] != 0;
+            if (found < AT_ONCE - 1 && i < count - 1)
+                continue;
+            char *to = tl_row_address(dense, row);
+            if (dense.strides[1] == 1 || width == 1)
+                k->add_up_rows(found, width, from, to);
+            for (int j = 0; j < found && dense.strides[1] != 1 && width > 1; j++)
+                k->map[TL_MAP_ADD](width, to, dense.strides[1], from[j], 1, to, dense.strides[1], NULL);
+            found = 0;
+        }
     }
 }

@@ -14,8 +14,8 @@ enum { MESSAGE_SIZE = 512 };
 typedef struct kept_gradient {
     const void *key;
     bool key_is_var;
-    tl_tensor dense;       /* storage NULL: none */
-    tl_row_gradient *rows; /* NULL: none */
+    tl_tensor dense;             /* storage NULL: none */
+    const tl_row_gradient *rows; /* NULL: none */
     struct kept_gradient *next;
 } kept_gradient;
 
@@ -113,24 +113,6 @@ static tl_status keep_dense(shard *to, tl_tensor gradient, tl_tensor *kept)
     return TL_OK;
 }
 
-static tl_status keep_rows(shard *to, const tl_row_gradient *gradient, tl_row_gradient **kept)
-{
-    size_t row_bytes = (size_t)gradient->width * tl_dtype_size(gradient->dtype), n = (size_t)gradient->count;
-    *kept = tl_arena_take(to->arena, sizeof **kept);
-    if (!*kept)
-        return TL_ERROR_MEMORY;
-    **kept = *gradient;
-    (*kept)->row = tl_arena_take(to->arena, n * sizeof *gradient->row);
-    (*kept)->values = tl_arena_take(to->arena, n * row_bytes);
-    if (!(*kept)->row || !(*kept)->values)
-        return TL_ERROR_MEMORY;
-    if (n > 0) {
-        memcpy((*kept)->row, gradient->row, n * sizeof *gradient->row);
-        memcpy((*kept)->values, gradient->values, n * row_bytes);
-    }
-    return TL_OK;
-}
-
 /* Copies the gradients of a tape's leaves to where the tape's reset does not reach them. */
 static tl_status keep_gradients(const tl_tape *tape, shard *to)
 {
@@ -141,10 +123,8 @@ static tl_status keep_gradients(const tl_tape *tape, shard *to)
         kept_gradient *kept = tl_arena_take(to->arena, sizeof *kept);
         if (!kept)
             return TL_ERROR_MEMORY;
-        *kept = (kept_gradient){.key = leaf->key, .key_is_var = leaf->key_is_var};
+        *kept = (kept_gradient){.key = leaf->key, .key_is_var = leaf->key_is_var, .rows = leaf->rows};
         if (leaf->gradient.storage && keep_dense(to, leaf->gradient, &kept->dense) != TL_OK)
-            return TL_ERROR_MEMORY;
-        if (leaf->rows && keep_rows(to, leaf->rows, &kept->rows) != TL_OK)
             return TL_ERROR_MEMORY;
         *next = kept;
         next = &kept->next;
@@ -156,6 +136,7 @@ static void run_one(shard *to, int64_t number, tl_tape *tape, tl_shard_function 
 {
     tl_arena_reset(to->arena);
     tl_tape_reset(tape);
+    tape->rows_arena = to->arena;
     to->first = NULL;
     to->status = f(context, number, tape);
     if (to->status == TL_OK)
@@ -226,22 +207,44 @@ static tl_tensor some_rows(tl_tensor t, int64_t first, int64_t last)
     return t.shape.rank ? tl_tensor_slice(t, 0, first, last - first) : t;
 }
 
+static const kept_gradient *find_kept(const shard *from, const target *t)
+{
+    const kept_gradient *kept = from->first;
+    while (kept && kept->key != t->key)
+        kept = kept->next;
+    return kept;
+}
+
+/* Rows of gradients that came by rows, a few shards at a time, in shard order. */
+static void merge_rows(const tl_shards *s, const target *t, int64_t first, int64_t last)
+{
+    enum { AT_ONCE = 64 };
+    const tl_row_gradient *rows[AT_ONCE];
+    int count = 0;
+    for (int64_t i = 0; i < s->count; i++) {
+        const kept_gradient *kept = find_kept(&s->shards[i], t);
+        if (kept && kept->rows)
+            rows[count++] = kept->rows;
+        if (count == AT_ONCE || i == s->count - 1) {
+            tl_row_gradients_add_to(rows, count, t->gradient, first, last);
+            count = 0;
+        }
+    }
+}
+
 /* Part `part` of `parts` of a target: whole rows, so that what came by rows and what came dense meet on one
- * thread, in shard order. */
+ * thread. */
 static void merge_part(const tl_shards *s, const target *t, int part, int parts)
 {
     const int64_t rows = t->gradient.shape.rank ? t->gradient.shape.dims[0] : 1;
     const int64_t first = rows * part / parts, last = rows * (part + 1) / parts;
     const tl_tensor to = some_rows(t->gradient, first, last);
-    for (int64_t i = 0; i < s->count; i++)
-        for (const kept_gradient *kept = s->shards[i].first; kept; kept = kept->next) {
-            if (kept->key != t->key)
-                continue;
-            if (kept->dense.storage)
-                tl_compute_store(to, some_rows(kept->dense, first, last), true);
-            if (kept->rows)
-                tl_row_gradient_add_to(kept->rows, t->gradient, first, last);
-        }
+    for (int64_t i = 0; i < s->count; i++) {
+        const kept_gradient *kept = find_kept(&s->shards[i], t);
+        if (kept && kept->dense.storage)
+            tl_compute_store(to, some_rows(kept->dense, first, last), true);
+    }
+    merge_rows(s, t, first, last);
 }
 
 static bool is_large(const target *t)

@@ -48,6 +48,10 @@ void tl_tape_reset(tl_tape *tape)
     tape->generation = tl_next_version();
     tape->last = NULL;
     tape->step_packs = NULL;
+    tape->chunk = 0;
+    tape->waiting = NULL;
+    tape->waiting_count = 0;
+    tape->recycles = false;
     tape->first_leaf = NULL;
     tape->next_leaf = &tape->first_leaf;
     tape->leaf_count = 0;
@@ -100,11 +104,15 @@ tl_status tl_tape_place(tl_tape *tape, tl_tensor *value)
 {
     size_t bytes = (size_t)tl_tensor_count(*value) * tl_dtype_size(value->dtype);
     size_t header = tl_aligned(sizeof(tl_storage));
-    tl_storage *storage = tl_arena_take(tape->arena, header + bytes);
+    tl_storage *storage = tape->recycles ? tl_pool_take(&tape->pool, header + bytes)
+                                         : tl_arena_take(tape->arena, header + bytes);
     if (!storage)
         return TL_ERROR_MEMORY;
-    *storage = (tl_storage){
-        .data = (char *)storage + header, .bytes = bytes, .version = tape->generation, .tape = tape};
+    *storage = (tl_storage){.data = (char *)storage + header,
+                            .bytes = bytes,
+                            .version = tape->generation,
+                            .tape = tape,
+                            .recycled = tape->recycles};
     value->storage = storage;
     value->offset = 0;
     return TL_OK;

@@ -17,6 +17,8 @@ typedef struct tl_node {
     const void *attributes;
     uint64_t *versions; /* of each input's storage when recorded, then the output's */
     bool *needed;       /* which inputs need a gradient */
+    unsigned reads;     /* what backward looks at, as in tl_op */
+    uint64_t chunk;     /* of the tape when recorded */
 } tl_node;
 
 struct tl_var {
@@ -29,6 +31,16 @@ struct tl_var {
     const void *key; /* of a leaf with a home: the parameter, or the var of another tape */
     bool key_is_var;
     bool needs_gradient, retains;
+    bool sloped;        /* the gradient has been through the slope of the op that made the value */
+    bool lent;          /* the gradient lies in another var's, and is not given back */
+    bool lends;         /* the other way round: the gradient is not given back, since others lie in it */
+    bool made;          /* its value is an op's result, in memory of its own */
+    bool is_part;       /* of base: no other var has the same elements, and all are reached by parts alone */
+    bool in_parts;      /* of a base: what no part has claimed yet of its gradient is undefined */
+    bool read_back;     /* a rule looks at the value again */
+    int uses;           /* recorded, of the value and of views of it */
+    tl_node *first_use; /* which is the last to add to the gradient */
+    tl_var *first_part, *next_part;
     tl_row_gradient *rows; /* of a leaf with a home: the part of its gradient that came by rows */
     tl_tensor *mask;
     tl_var *dropout; /* of the input of a recurrent step: what states are multiplied by; NULL: nothing */
@@ -55,9 +67,14 @@ struct tl_tape {
     int leaf_capacity, leaf_count;
     tl_pack *packs; /* by memory, open addressing; kept over resets */
     int pack_capacity, pack_count;
-    tl_pack *step_packs; /* of matrices computed in this step, the latest first; in the arena */
+    tl_pack *step_packs;        /* of matrices computed in this step, the latest first; in the arena */
+    uint64_t chunk;             /* nodes of one chunk may have their weight gradients summed together */
+    struct tl_waiting *waiting; /* weight gradients to come; in the arena */
+    int waiting_count;
+    bool recycles; /* results are taken from memory that tl_recycle can give back */
     bool records, trains;
-    bool keeps; /* backward leaves gradients on the tape: shards.c collects them */
+    bool keeps;           /* backward leaves gradients on the tape: shards.c collects them */
+    tl_arena *rows_arena; /* of gradients by rows, which may outlive the step; NULL: the tape's own */
     bool consumed, in_backward;
     uint64_t seed, step;
     int64_t first_row;
@@ -65,14 +82,20 @@ struct tl_tape {
 };
 
 struct tl_row_gradient {
-    tl_tape *tape;
+    tl_arena *arena;
     tl_dtype dtype;
     int64_t rows, width; /* of the table */
-    int32_t *place;      /* of each table row among the rows that have a gradient; -1: none */
-    int32_t *row;        /* the other way round */
-    void *values;        /* [capacity, width], in order of first appearance */
-    int64_t count, capacity;
+    uint32_t *place;     /* of each table row among the rows that have a gradient; 0: none */
+    void **blocks;       /* of such rows, in order of first appearance; the first one is a row of zeros, for
+                            all that have none */
+    int64_t count;
 };
+
+/* Whether the rule of a node looks at an input's value. */
+static inline bool tl_node_reads(const tl_node *node, int input)
+{
+    return input < 8 ? (node->reads >> input & 1) != 0 : (node->reads & TL_READS_INPUTS) != 0;
+}
 
 /* A new var without a value; NULL with the error set when out of memory. */
 tl_var *tl_var_new(tl_tape *tape);
@@ -93,13 +116,49 @@ bool tl_is_gathered(const tl_var *x, tl_var **table, tl_var **ids);
  * version of its storage stays. NULL with the error set when out of memory. */
 const void *tl_tape_pack(tl_tape *tape, tl_tensor b);
 
+/* Memory for a gradient of a value's shape and layout, contents undefined. */
+tl_status tl_gradient_new(tl_tape *tape, tl_tensor like, tl_tensor *gradient);
+
+/* Gives a var's gradient back, or one that belongs to no var. */
+void tl_gradient_drop(tl_var *x);
+void tl_gradient_give(tl_tape *tape, tl_storage *storage);
+
 /* The var's gradient, made of zeros if it has none yet; for a view, that part of its base's. */
 tl_status tl_gradient_of(tl_var *x, tl_tensor *gradient);
 
-/* A row gradient of a table, empty. */
-tl_row_gradient *tl_row_gradient_new(tl_tape *tape, tl_tensor table);
+/* Cuts a var that nobody has used yet into parts along an axis, to be taken each at most once. A part is a
+ * view whose gradient need not be zeroed before the first rule writes it. False, with no error set, where the
+ * var is a view or has no gradient of its own. */
+bool tl_split(tl_var *x);
+tl_var *tl_part(tl_var *x, int axis, int64_t index);
 
-/* Adds rows [first, last) of a table's gradient, given by rows, to a dense one. */
-void tl_row_gradient_add_to(const tl_row_gradient *rows, tl_tensor dense, int64_t first, int64_t last);
+/* The gradient of a part that has none yet, contents undefined; false where there is no such place. */
+bool tl_part_claim(tl_var *part, tl_tensor *gradient);
+
+/* Zeroes what no part has claimed of the gradient of a var in parts. */
+void tl_parts_settle(tl_var *x);
+
+/* Takes the memory of a var in parts back for other values, if no rule and nobody else can look at it. */
+void tl_recycle(tl_var *x);
+
+/* Remembers a^T g, to be added to out with others of its chunk. False if it must be done at once: memory of
+ * the two is not sure to stay. */
+bool tl_outer_wait(tl_tape *tape, tl_tensor out, tl_tensor a, tl_tensor g, bool add);
+
+/* Adds all that waits. */
+void tl_outer_settle(tl_tape *tape);
+
+/* A row gradient of a table, empty. NULL with the error set when out of memory. */
+tl_row_gradient *tl_row_gradient_new(tl_arena *arena, tl_tensor table);
+
+/* Adds rows [first, last) of `count` gradients of one table, given by rows, to a dense one. */
+void tl_row_gradients_add_to(const tl_row_gradient *const gradients[], int count, tl_tensor dense,
+                             int64_t first, int64_t last);
+
+/* Where row `row` of a tensor lies. */
+static inline char *tl_row_address(tl_tensor t, int64_t row)
+{
+    return tl_address(t) + row * t.strides[0] * (int64_t)tl_dtype_size(t.dtype);
+}
 
 #endif

@@ -12,7 +12,7 @@
  * fill the product kernels; more are taken where that still leaves eight shards. */
 static int64_t shard_height(int64_t batch_size)
 {
-    enum { LEAST = 8, MOST = 64, SHARDS = 8 };
+    enum { LEAST = 8, MOST = 64, SHARDS = 4 };
     int64_t height = (batch_size + SHARDS - 1) / SHARDS;
     return height < LEAST ? LEAST : height > MOST ? MOST : height;
 }

@@ -100,27 +100,36 @@ static tl_var *draw_factors(tl_var *x, int64_t n, double rate)
     return tl_dropout(ones, rate);
 }
 
-static tl_var *project(const rnn *layer, tl_var *x)
-{
-    tl_var *table, *ids;
-    if (drops_inputs(layer, tl_tape_of(x))) {
-        tl_var *factors = draw_factors(x, tl_shape_of(x).dims[2], layer->options.dropout);
-        x = tl_mul(x, tl_unsqueeze(factors, 1));
-    } else if (layer->projected_table && tl_is_gathered(x, &table, &ids)) {
-        return tl_gather(tl_import(tl_tape_of(x), layer->projected_table), ids);
-    }
-    return x && layer->cell->project ? layer->cell->project(layer->cell, x) : x;
-}
+/* Steps whose input is projected together, and whose weight gradients are one product: few enough to stay in
+ * the cache, and at the same steps however a sequence is cut. */
+enum { CHUNK = 16 };
 
 /* One pass over a sequence. */
 typedef struct pass {
     const rnn *layer;
-    tl_var *x;       /* projected */
+    tl_var *x;       /* [batch, time, features] */
+    tl_var *factors; /* of dropout of the input, [batch, 1, features]; NULL: none */
     tl_tensor mask;  /* [batch, time] or empty */
     tl_var *dropout; /* what a state is multiplied by where it meets recurrent weights; NULL: nothing */
     tl_var *state[TL_MAX_STATES];
     tl_var *output; /* of the last step */
+    tl_var *chunk;  /* the steps at hand, projected */
+    bool in_parts;  /* steps are parts of chunk */
+    bool is_kept;   /* one of them is a state or an output */
 } pass;
+
+/* The input of `count` steps, as steps take it. */
+static tl_var *project(const pass *p, int64_t first, int64_t count)
+{
+    const rnn *layer = p->layer;
+    tl_var *table, *ids;
+    if (!p->factors && layer->projected_table && tl_is_gathered(p->x, &table, &ids))
+        return tl_gather(tl_import(tl_tape_of(p->x), layer->projected_table), tl_slice(ids, 1, first, count));
+    tl_var *x = tl_slice(p->x, 1, first, count);
+    if (p->factors)
+        x = tl_mul(x, p->factors);
+    return x && layer->cell->project ? layer->cell->project(layer->cell, x) : x;
+}
 
 static tl_status check_sequence(const rnn *layer, const char *what, tl_var *x)
 {
@@ -142,11 +151,11 @@ static tl_status check_state(const pass *p, const char *what, int i, tl_var *sta
     tl_shape expected = shape_of_state(p, i);
     if (!state)
         return tl_missing(name, what);
-    if (tl_dtype_of(state) == tl_dtype_of(p->x) && tl_shape_equal(tl_shape_of(state), expected))
+    if (tl_dtype_of(state) == p->layer->dtype && tl_shape_equal(tl_shape_of(state), expected))
         return TL_OK;
     return tl_error(TL_ERROR_SHAPE, "%s: %s %d is %s %s, expected %s %s", name, what, i,
                     tl_dtype_name(tl_dtype_of(state)), TL_SHAPE_TEXT(tl_shape_of(state)),
-                    tl_dtype_name(tl_dtype_of(p->x)), TL_SHAPE_TEXT(expected));
+                    tl_dtype_name(p->layer->dtype), TL_SHAPE_TEXT(expected));
 }
 
 /* The rows of a carried state that the tape's batch goes on from; empty with the error set if there are no
@@ -169,17 +178,43 @@ static tl_var *start_state(const pass *p, int i, tl_var *const initial[])
 {
     if (initial)
         return check_state(p, "initial state", i, initial[i]) == TL_OK ? initial[i] : NULL;
-    tl_var *state = tl_zeros(tl_tape_of(p->x), tl_dtype_of(p->x), shape_of_state(p, i));
+    tl_var *state = tl_zeros(tl_tape_of(p->x), p->layer->dtype, shape_of_state(p, i));
     if (!state || !p->layer->options.stateful)
         return state;
     tl_tensor carried = carried_rows(p, i); /* copied, since it is overwritten before backward */
     return carried.storage && tl_tensor_copy(tl_value(state), carried) == TL_OK ? state : NULL;
 }
 
+/* Projects the next `count` steps, in memory that a later chunk may have again. */
+static tl_status start_chunk(pass *p, int64_t first, int64_t count)
+{
+    tl_tape *tape = tl_tape_of(p->x);
+    tape->chunk++;
+    tape->recycles = true;
+    p->chunk = project(p, first, count);
+    tl_status status = p->chunk ? tl_materialize(p->chunk) : tl_error_status();
+    tape->recycles = false;
+    if (status != TL_OK || check_sequence(p->layer, "projected input", p->chunk) != TL_OK)
+        return tl_error_status();
+    p->in_parts = tl_split(p->chunk);
+    p->is_kept = false;
+    return TL_OK;
+}
+
+static void end_chunk(const pass *p)
+{
+    if (p->in_parts && !p->is_kept)
+        tl_recycle(p->chunk);
+}
+
 static tl_status start(pass *p, tl_var *const initial[])
 {
-    if (check_sequence(p->layer, "projected input", p->x) != TL_OK)
-        return tl_error_status();
+    if (drops_inputs(p->layer, tl_tape_of(p->x))) {
+        p->factors = draw_factors(p->x, tl_shape_of(p->x).dims[2], p->layer->options.dropout);
+        p->factors = tl_unsqueeze(p->factors, 1);
+        if (!p->factors)
+            return tl_error_status();
+    }
     for (int i = 0; i < p->layer->states; i++) {
         p->state[i] = start_state(p, i, initial);
         if (!p->state[i])
@@ -226,10 +261,17 @@ static tl_status check_step(const pass *p, const tl_var *last)
     return TL_OK;
 }
 
-static tl_status take_step(pass *p, int64_t t)
+static bool is_step_of_chunk(const pass *p, const tl_var *x)
+{
+    return x == p->chunk || x->base == p->chunk;
+}
+
+/* Step t, which is step `index` of the chunk. */
+static tl_status take_step(pass *p, int64_t t, int64_t index)
 {
     tl_cell *cell = p->layer->cell;
-    tl_var *x = tl_select(p->x, 1, t), *last = p->output, *before[TL_MAX_STATES];
+    tl_var *x = p->in_parts ? tl_part(p->chunk, 1, index) : tl_select(p->chunk, 1, index);
+    tl_var *last = p->output, *before[TL_MAX_STATES];
     if (!x)
         return tl_error_status();
     bool drops = p->dropout && !cell->applies_dropout;
@@ -245,6 +287,9 @@ static tl_status take_step(pass *p, int64_t t)
     p->output = cell->step(cell, x, p->state);
     if (check_step(p, last) != TL_OK)
         return tl_error_status();
+    p->is_kept |= is_step_of_chunk(p, p->output);
+    for (int i = 0; i < p->layer->states; i++)
+        p->is_kept |= is_step_of_chunk(p, p->state[i]);
     return masks ? keep_masked_rows(p, mask, before, last) : TL_OK;
 }
 
@@ -280,17 +325,25 @@ static tl_var *run_through(pass *p)
         if (!outputs)
             return NULL;
     }
-    for (int64_t i = 0; i < steps; i++) {
+    for (int64_t i = 0, first = 0; i < steps; i++) {
         int64_t t = backwards ? steps - 1 - i : i;
-        if (take_step(p, t) != TL_OK)
+        if (i % CHUNK == 0) {
+            int64_t count = steps - i < CHUNK ? steps - i : CHUNK;
+            first = backwards ? t - count + 1 : t;
+            if (start_chunk(p, first, count) != TL_OK)
+                return NULL;
+        }
+        if (take_step(p, t, t - first) != TL_OK)
             return NULL;
         if (outputs)
             outputs[layer->in_order ? t : i] = p->output;
+        if ((i + 1) % CHUNK == 0)
+            end_chunk(p);
     }
     if (!outputs)
         return p->output;
     if (steps == 0)
-        return tl_zeros(tape, tl_dtype_of(p->x), tl_shape(batch, 0, layer->cell->states[0]));
+        return tl_zeros(tape, p->layer->dtype, tl_shape(batch, 0, layer->cell->states[0]));
     return set_output_mask(tl_stack(outputs, (int)steps, 1), p->mask, backwards && !layer->in_order);
 }
 
@@ -311,8 +364,8 @@ static tl_var *run(const rnn *layer, tl_var *input, tl_var *const initial[], tl_
 {
     if (check_sequence(layer, "input", input) != TL_OK)
         return NULL;
-    pass p = {.layer = layer, .mask = tl_mask_of(input), .x = project(layer, input)};
-    if (!p.x || start(&p, initial) != TL_OK)
+    pass p = {.layer = layer, .mask = tl_mask_of(input), .x = input};
+    if (start(&p, initial) != TL_OK)
         return NULL;
     tl_var *output = run_through(&p);
     if (output && layer->options.stateful && !initial && carry(&p) != TL_OK)

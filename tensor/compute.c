@@ -80,6 +80,10 @@ static void reduce(tl_run run, tl_tensor out, tl_tensor a)
 void tl_compute_sum(tl_tensor out, tl_tensor a, bool add)
 {
     tl_tensor rows;
+    if (tl_shape_equal(out.shape, a.shape)) {
+        tl_compute_store(out, a, add);
+        return;
+    }
     if (out.shape.rank == 1 && a.shape.rank > 1 && out.strides[0] == 1 &&
         out.shape.dims[0] == a.shape.dims[a.shape.rank - 1] && tl_tensors_as_rows(1, &a, &rows)) {
         tl_kernels_for(a.dtype)->sum_rows(rows.shape.dims[0], rows.shape.dims[1], tl_address(rows),

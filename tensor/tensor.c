@@ -45,8 +45,21 @@ void tl_tensor_set_strides_like(tl_tensor *tensor, tl_tensor like)
     }
 }
 
+/* Whether tensors are matrices already, as most are. */
+static bool are_rows(int count, const tl_tensor tensors[])
+{
+    for (int i = 0; i < count; i++)
+        if (tensors[i].shape.rank != 2 || tensors[i].strides[1] != 1)
+            return false;
+    return true;
+}
+
 bool tl_tensors_as_rows(int count, const tl_tensor tensors[], tl_tensor rows[])
 {
+    if (are_rows(count, tensors)) {
+        memcpy(rows, tensors, (size_t)count * sizeof *rows);
+        return true;
+    }
     int leading = tensors[0].shape.rank - 1;
     if (leading < 0)
         return false;

@@ -25,6 +25,8 @@ typedef struct tl_storage {
     const void *tape;        /* the tape whose step tensor this is; NULL for memory of the caller's */
     bool is_parameter;       /* used step after step, so that what is made of it is worth keeping */
     const void *gradient_of; /* the tape whose gradient this is; NULL for all else */
+    bool recycled;           /* step memory that may be given back before the tape's reset */
+    bool awaited;            /* a gradient that is still to be read after it was given back */
 } tl_storage;
 
 typedef struct tl_tensor {

@@ -17,10 +17,16 @@ void tl_axes_by_stride(tl_tensor tensor, int rank, int order[]);
  * `like`, which need not be gapless itself. */
 void tl_tensor_set_strides_like(tl_tensor *tensor, tl_tensor like);
 
+/* tl_dtype_size, for inner loops. */
+static inline size_t tl_size_of(tl_dtype dtype)
+{
+    return dtype == TL_F64 ? 8 : dtype == TL_U8 ? 1 : 4;
+}
+
 /* The first element's address, whatever the strides. */
 static inline char *tl_address(tl_tensor tensor)
 {
-    return (char *)tensor.storage->data + (size_t)tensor.offset * tl_dtype_size(tensor.dtype);
+    return (char *)tensor.storage->data + (size_t)tensor.offset * tl_size_of(tensor.dtype);
 }
 
 /* Sees `count` tensors of shapes [..., n_i], leading extents equal, as matrices [rows, n_i] with one row

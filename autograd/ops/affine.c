@@ -2,11 +2,12 @@
  * product is at hand. */
 #include "autograd/ops/ops_internal.h"
 
-#include <string.h>
+#include <stddef.h>
 
 typedef struct affine_attributes {
     tl_map activation, gradient;
-    tl_tensor mask; /* u8 [m] or empty */
+    bool masks;
+    tl_tensor mask; /* u8 [m], if masks */
 } affine_attributes;
 
 static tl_status infer(const tl_op_call *call, tl_tensor *result)
@@ -26,14 +27,16 @@ static tl_status infer(const tl_op_call *call, tl_tensor *result)
     if (!tl_shape_equal(c.shape, row) && !tl_shape_equal(c.shape, result->shape))
         return tl_error(TL_ERROR_SHAPE, "affine: addend %s, expected %s or %s", TL_SHAPE_TEXT(c.shape),
                         TL_SHAPE_TEXT(row), TL_SHAPE_TEXT(result->shape));
-    tl_tensor mask = at->mask;
-    if (mask.storage &&
+    tl_tensor mask = at->masks ? at->mask : TL_NONE;
+    if (at->masks &&
         (mask.dtype != TL_U8 || x.shape.rank != 2 || !tl_shape_equal(mask.shape, tl_shape(x.shape.dims[0])) ||
          w.shape.dims[0] != w.shape.dims[1]))
         return tl_error(TL_ERROR_SHAPE,
                         "affine: mask %s of %s with %s x %s, expected u8 [m] with [m, n] x [n, n]",
                         TL_SHAPE_TEXT(mask.shape), tl_dtype_name(mask.dtype), TL_SHAPE_TEXT(x.shape),
                         TL_SHAPE_TEXT(w.shape));
+    if (tl_tensor_is_row_major(x))
+        return TL_OK;
     x.strides[x.shape.rank - 1] = 0; /* rows as x has them, their elements together */
     tl_tensor_set_strides_like(result, x);
     return TL_OK;
@@ -63,7 +66,7 @@ static tl_status addend_rows(const tl_op_call *call, tl_tensor *rows, int64_t *s
 static tl_status forward(const tl_op_call *call)
 {
     const affine_attributes *at = call->attributes;
-    tl_tensor out_rows, x_rows, c_rows, w = *call->inputs[1], mask = at->mask;
+    tl_tensor out_rows, x_rows, c_rows, w = *call->inputs[1], mask = at->masks ? at->mask : TL_NONE;
     int64_t c_step;
     if (tl_as_rows(call, call->output, *call->inputs[0], &out_rows, &x_rows) != TL_OK)
         return tl_error_status();
@@ -89,14 +92,16 @@ static tl_status forward(const tl_op_call *call)
     return TL_OK;
 }
 
-static tl_shape full_shape(const tl_op_call *call, int input)
+/* Whether a row kept its state. */
+static bool is_masked(const affine_attributes *at, int64_t row)
 {
-    return input == 2 ? call->output.shape : call->inputs[input]->shape;
+    return !((const uint8_t *)tl_address(at->mask))[row * at->mask.strides[0]];
 }
 
-static bool is_masked(tl_tensor mask, int64_t row)
+static tl_map slope(const void *attributes)
 {
-    return mask.storage && !((const uint8_t *)tl_address(mask))[row * mask.strides[0]];
+    const affine_attributes *at = attributes;
+    return at->masks ? TL_MAP_COUNT : at->gradient;
 }
 
 /* z = g times the derivative of the activation, and zero where rows kept their state. */
@@ -104,22 +109,31 @@ static void through_activation(const tl_op_call *call, tl_tensor z)
 {
     const affine_attributes *at = call->attributes;
     tl_compute_map(at->gradient, z, call->grad_output, call->output, NULL);
-    for (int64_t i = 0; at->mask.storage && i < z.shape.dims[0]; i++)
-        if (is_masked(at->mask, i))
+    for (int64_t i = 0; at->masks && i < z.shape.dims[0]; i++)
+        if (is_masked(at, i))
             tl_compute_map(TL_MAP_SCALE, tl_tensor_select(z, 0, i), tl_tensor_select(z, 0, i), TL_NONE,
                            (const double[]){0, 0});
 }
 
-/* With z as above: dx = z w^T, plus g itself where rows kept their state; dw = x^T z; dc = z. */
+/* Whether the gradient of the addend, a row each, can be z itself, written where it belongs. */
+static bool fits_addend(const tl_op_call *call)
+{
+    const affine_attributes *at = call->attributes;
+    return tl_wanted(call, 2) && !call->add[2] && !call->joined->sloped &&
+           tl_shape_equal(call->inputs[2]->shape, call->output.shape) &&
+           (at->activation != TL_MAP_COPY || at->masks);
+}
+
+/* With z as above: dx = z w^T, plus g itself where rows kept their state; dw = x^T z; dc = z, summed over
+ * rows for an addend that they share. */
 static tl_status backward(const tl_op_call *call)
 {
     const affine_attributes *at = call->attributes;
     tl_tensor x = *call->inputs[0], w = *call->inputs[1], z = call->grad_output;
-    tl_tensor dx = call->grad_inputs[0], dw = call->grad_inputs[1];
-    bool in_place = tl_wanted(call, 2) && !call->add[2];
+    bool in_place = fits_addend(call);
     if (in_place) {
         z = call->grad_inputs[2];
-    } else if (at->activation != TL_MAP_COPY || at->mask.storage) {
+    } else if (!call->joined->sloped && (at->activation != TL_MAP_COPY || at->masks)) {
         z = tl_scratch_tensor(call, call->output.dtype, call->output.shape);
         if (!z.storage)
             return TL_ERROR_MEMORY;
@@ -129,14 +143,15 @@ static tl_status backward(const tl_op_call *call)
         through_activation(call, z);
     tl_status status = TL_OK;
     if (tl_wanted(call, 0))
-        status = tl_rows_times(call, dx, z, tl_tensor_transpose(w, 0, 1), call->add[0]);
-    for (int64_t i = 0; tl_wanted(call, 0) && at->mask.storage && i < x.shape.dims[0]; i++)
-        if (is_masked(at->mask, i))
-            tl_compute_store(tl_tensor_select(dx, 0, i), tl_tensor_select(call->grad_output, 0, i), true);
+        status = tl_rows_times_back(call, z, w);
+    for (int64_t i = 0; tl_wanted(call, 0) && at->masks && i < x.shape.dims[0]; i++)
+        if (is_masked(at, i))
+            tl_compute_store(tl_tensor_select(call->grad_inputs[0], 0, i),
+                             tl_tensor_select(call->grad_output, 0, i), true);
     if (tl_wanted(call, 1) && status == TL_OK)
-        status = tl_rows_outer(call, dw, x, z, call->add[1]);
+        status = tl_rows_outer(call, x, z, !in_place || call->joined->addend_stays);
     if (tl_wanted(call, 2) && !in_place)
-        tl_compute_store(call->grad_inputs[2], z, true);
+        tl_compute_sum(call->grad_inputs[2], z, call->add[2]);
     return status;
 }
 
@@ -149,9 +164,9 @@ static tl_storage mask_storage = {.data = mask_values, .bytes = sizeof mask_valu
     }
 #define ATTRIBUTES(...)                                                                                      \
     .attributes = &(const affine_attributes){__VA_ARGS__}, .attribute_bytes = sizeof(affine_attributes)
-#define TANH    ATTRIBUTES(TL_MAP_TANH, TL_MAP_TANH_GRAD, {0})
-#define SIGMOID ATTRIBUTES(TL_MAP_SIGMOID, TL_MAP_SIGMOID_GRAD, {0})
-#define LINEAR  ATTRIBUTES(TL_MAP_COPY, TL_MAP_COPY, {0})
+#define TANH    ATTRIBUTES(.activation = TL_MAP_TANH, .gradient = TL_MAP_TANH_GRAD)
+#define SIGMOID ATTRIBUTES(.activation = TL_MAP_SIGMOID, .gradient = TL_MAP_SIGMOID_GRAD)
+#define LINEAR  ATTRIBUTES(.activation = TL_MAP_COPY, .gradient = TL_MAP_COPY)
 #define S(...)                                                                                               \
     {                                                                                                        \
         .shape = { __VA_ARGS__ }                                                                             \
@@ -165,7 +180,7 @@ static const tl_op_case cases[] = {
      .inputs = {{.shape = {2, {3, 2}}, .low = 0.1, .high = 1},
                 {.shape = {2, {2, 2}}, .low = 0.1, .high = 1},
                 {.shape = {1, {2}}, .low = 0.1, .high = 1}},
-     ATTRIBUTES(TL_MAP_RELU, TL_MAP_RELU_GRAD, {0})},
+     ATTRIBUTES(.activation = TL_MAP_RELU, .gradient = TL_MAP_RELU_GRAD)},
     {.name = "vector", .count = 3, .inputs = {S(1, {3}), S(2, {3, 4}), S(1, {4})}, TANH},
     {.name = "sequence", .count = 3, .inputs = {S(3, {2, 3, 4}), S(2, {4, 5}), S(1, {5})}, TANH},
     {.name = "time-major sequence",
@@ -175,11 +190,11 @@ static const tl_op_case cases[] = {
     {.name = "masked rows",
      .count = 3,
      .inputs = {S(2, {5, 4}), S(2, {4, 4}), S(2, {5, 4})},
-     ATTRIBUTES(TL_MAP_TANH, TL_MAP_TANH_GRAD, MASKED)},
+     ATTRIBUTES(.activation = TL_MAP_TANH, .gradient = TL_MAP_TANH_GRAD, .masks = true, .mask = MASKED)},
     {.name = "masked rows, row addend",
      .count = 3,
      .inputs = {S(2, {5, 4}), S(2, {4, 4}), S(1, {4})},
-     ATTRIBUTES(TL_MAP_COPY, TL_MAP_COPY, MASKED)},
+     ATTRIBUTES(.activation = TL_MAP_COPY, .gradient = TL_MAP_COPY, .masks = true, .mask = MASKED)},
     {.name = "no steps", .count = 3, .inputs = {S(3, {2, 0, 3}), S(2, {3, 4}), S(1, {4})}, TANH},
     {.name = "no rows", .count = 3, .inputs = {S(2, {0, 3}), S(2, {3, 4}), S(1, {4})}, TANH},
     {.name = "views",
@@ -192,15 +207,17 @@ static const tl_op_case cases[] = {
     {.name = "ragged tiles", .count = 3, .inputs = {S(2, {27, 19}), S(2, {19, 50}), S(1, {50})}, TANH},
 };
 
+static const tl_fusion fusion = {.slope = slope, .addend = 2, .sloping = 0};
+
 static const tl_op affine = {.name = "affine",
                              .inputs = 3,
                              .infer = infer,
                              .forward = forward,
                              .backward = backward,
                              .reads = 1u << 0 | 1u << 1 | TL_READS_OUTPUT,
-                             .full_shape = full_shape,
                              .accumulates = true,
                              .strided = true,
+                             .fusion = &fusion,
                              .cases = cases,
                              .case_count = TL_COUNT(cases)};
 
@@ -251,13 +268,14 @@ tl_var *tl_affine_masked(tl_var *x, tl_var *w, tl_var *c, tl_activation activati
                  (int)activation);
         return NULL;
     }
-    affine_attributes attributes;
-    memset(&attributes, 0, sizeof attributes);
-    attributes.activation = activations[activation].value;
-    attributes.gradient = activations[activation].gradient;
-    attributes.mask = mask;
+    affine_attributes attributes = {.activation = activations[activation].value,
+                                    .gradient = activations[activation].gradient,
+                                    .masks = mask.storage != NULL,
+                                    .mask = mask};
     tl_var *inputs[] = {x, w, c};
-    return tl_apply(&affine, inputs, 3, &attributes, sizeof attributes);
+    /* Without a mask what is left of the attributes is not worth keeping with every step. */
+    size_t bytes = mask.storage ? sizeof attributes : offsetof(affine_attributes, mask);
+    return tl_apply(&affine, inputs, 3, &attributes, bytes);
 }
 
 tl_var *tl_affine(tl_var *x, tl_var *w, tl_var *c, tl_activation activation)

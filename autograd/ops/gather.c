@@ -55,15 +55,26 @@ static tl_status forward(const tl_op_call *call)
     if (flatten(call, call->output, &ids, &rows) != TL_OK)
         return tl_error_status();
     const int32_t *id = (const int32_t *)(const void *)tl_address(ids);
-    size_t size = tl_dtype_size(table.dtype);
-    tl_map_kernel *copy = tl_kernels_for(table.dtype)->map[TL_MAP_COPY];
-    for (int64_t i = 0; i < ids.shape.dims[0]; i++) {
-        int32_t row = id[i * ids.strides[0]];
-        if (row < 0 || row >= table.shape.dims[0])
-            return tl_error(TL_ERROR_RANGE, "gather: id %d, the table has rows 0 to %lld", row,
-                            (long long)table.shape.dims[0] - 1);
-        copy(table.shape.dims[1], tl_address(table) + row * table.strides[0] * (int64_t)size,
-             table.strides[1], NULL, 1, tl_address(rows) + i * rows.strides[0] * (int64_t)size, 1, NULL);
+    const tl_kernels *k = tl_kernels_for(table.dtype);
+    enum { AT_ONCE = 256 };
+    const void *from[AT_ONCE];
+    for (int64_t first = 0; first < ids.shape.dims[0]; first += AT_ONCE) {
+        int64_t left = ids.shape.dims[0] - first, count = left < AT_ONCE ? left : AT_ONCE;
+        for (int64_t i = 0; i < count; i++) {
+            int32_t row = id[(first + i) * ids.strides[0]];
+            if (row < 0 || row >= table.shape.dims[0])
+                return tl_error(TL_ERROR_RANGE, "gather: id %d, the table has rows 0 to %lld", row,
+                                (long long)table.shape.dims[0] - 1);
+            from[i] = tl_row_address(table, row);
+        }
+        int64_t width = table.shape.dims[1];
+        if (table.strides[1] == 1 || width == 1) {
+            k->copy_rows(count, width, from, tl_row_address(rows, first), rows.strides[0]);
+            continue;
+        }
+        for (int64_t i = 0; i < count; i++)
+            k->map[TL_MAP_COPY](width, from[i], table.strides[1], NULL, 1, tl_row_address(rows, first + i), 1,
+                                NULL);
     }
     return TL_OK;
 }

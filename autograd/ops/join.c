@@ -127,6 +127,20 @@ static tl_status stack_backward(const tl_op_call *call)
     return hand_back(call, stack_part);
 }
 
+/* A part of the gradient as it stands; empty where it lies otherwise than the input, since views of the input
+ * are to be views of its gradient. */
+static tl_tensor lend_part(const tl_op_call *call, int i)
+{
+    tl_tensor part = stack_part(call, call->grad_output, i, NULL);
+    const tl_tensor *x = call->inputs[i];
+    for (int axis = 0; axis < x->shape.rank; axis++)
+        if (x->shape.dims[axis] > 1 && part.strides[axis] != x->strides[axis])
+            return (tl_tensor){0};
+    return part;
+}
+
+static const tl_fusion stack_fusion = {.addend = TL_NO_INPUT, .sloping = TL_NO_INPUT, .lend = lend_part};
+
 #define JOIN(name_, axis_, count_, ...)                                                                      \
     {                                                                                                        \
         .name = name_, .count = count_, .inputs = {__VA_ARGS__},                                             \
@@ -173,6 +187,7 @@ static const tl_op stack = {.name = "stack",
                             .reads = TL_READS_NOTHING,
                             .accumulates = true,
                             .strided = true,
+                            .fusion = &stack_fusion,
                             .cases = stack_cases,
                             .case_count = TL_COUNT(stack_cases)};
 

@@ -80,8 +80,9 @@ typedef struct tl_pair {
     const void *a, *g;
 } tl_pair;
 
-/* out[k, n] = sum over pairs of a[m, k]^T g[m, n], added to what is there if `add`. One sum over the rows of
- * all pairs in their order, as if they stood below one another. */
+/* out[k, n] = sum over pairs of a[m, k]^T g[m, n], added to what is there if `add`: one sum after the other,
+ * pair by pair, and within a pair from the last row to the first. Steps of a sequence come in that order on
+ * the way back, so it makes no difference whether they come one by one, in chunks or all together. */
 typedef struct tl_outer {
     int64_t m, n, k;
     int count; /* of pairs */
@@ -125,8 +126,15 @@ typedef struct tl_kernels {
     /* Sum of squares of n consecutive elements. */
     double (*square_sum)(int64_t n, const void *a);
 
-    /* out[j] = sum over i of a[i, j], added to what is there if `add`. */
+    /* out[j] = sum over i of a[i, j], added to what is there if `add`; from the last row to the first. */
     void (*sum_rows)(int64_t m, int64_t n, const void *a, int64_t a_row, void *out, bool add);
+
+    /* `count` rows of n consecutive elements, of which one side lies here and there: copied out; a's rows
+     * added, one after the other, to where `to` says, which may say the same place twice; added up onto out.
+     */
+    void (*copy_rows)(int64_t count, int64_t n, const void *const *from, void *out, int64_t out_row);
+    void (*add_rows)(int64_t count, int64_t n, const void *a, int64_t a_row, void *const *to);
+    void (*add_up_rows)(int64_t count, int64_t n, const void *const *from, void *out);
 
     /* softmax, or its logarithm, of n consecutive elements. */
     void (*softmax)(int64_t n, const void *a, void *out);

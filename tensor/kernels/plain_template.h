@@ -126,9 +126,45 @@ static void NAME(sum_rows)(int64_t m, int64_t n, const void *a, int64_t a_row, v
     REAL *z = out;
     if (!add)
         memset(z, 0, (size_t)n * sizeof *z);
-    for (int64_t i = 0; i < m; i++)
+    for (int64_t i = m - 1; i >= 0; i--)
         for (int64_t j = 0; j < n; j++)
             z[j] += x[i * a_row + j];
+}
+
+enum { NAME(AHEAD) = 8 }; /* rows from which on memory is asked to get them, since they come from anywhere */
+
+static void NAME(copy_rows)(int64_t count, int64_t n, const void *const *from, void *out, int64_t out_row)
+{
+    REAL *z = out;
+    for (int64_t i = 0; i < count; i++, z += out_row) {
+        const REAL *x = from[i];
+        if (i + NAME(AHEAD) < count)
+            __builtin_prefetch(from[i + NAME(AHEAD)]);
+        for (int64_t j = 0; j < n; j++)
+            z[j] = x[j];
+    }
+}
+
+static void NAME(add_rows)(int64_t count, int64_t n, const void *a, int64_t a_row, void *const *to)
+{
+    const REAL *x = a;
+    for (int64_t i = 0; i < count; i++, x += a_row) {
+        REAL *z = to[i];
+        if (i + NAME(AHEAD) < count)
+            __builtin_prefetch(to[i + NAME(AHEAD)], 1);
+        for (int64_t j = 0; j < n; j++)
+            z[j] += x[j];
+    }
+}
+
+static void NAME(add_up_rows)(int64_t count, int64_t n, const void *const *from, void *out)
+{
+    REAL *z = out;
+    for (int64_t i = 0; i < count; i++) {
+        const REAL *x = from[i];
+        for (int64_t j = 0; j < n; j++)
+            z[j] += x[j];
+    }
 }
 
 static void NAME(softmax)(int64_t n, const void *a, void *out)
@@ -323,4 +359,5 @@ static void NAME(adagrad)(int64_t n, const double *p, const void *gradient, void
                [TL_UPDATE_AMSGRAD] = NAME(amsgrad),                                                          \
                [TL_UPDATE_ADAGRAD] = NAME(adagrad)},                                                         \
     .sum = NAME(sum), .max = NAME(max), .square_sum = NAME(square_sum), .sum_rows = NAME(sum_rows),          \
+    .copy_rows = NAME(copy_rows), .add_rows = NAME(add_rows), .add_up_rows = NAME(add_up_rows),              \
     .softmax = NAME(softmax), .log_softmax = NAME(log_softmax)

@@ -118,19 +118,24 @@ ALWAYS_INLINE void product_tile(const int mr, const int nr, const tile *t)
     store_sums(mr, nr, t, sum);
 }
 
+ALWAYS_INLINE void outer_sums(const int mr, const int nr, const bool full, const tile *t,
+                              vector sum[TILE_ROWS][PANEL])
+{
+    const tl_outer *o = t->outer;
+    for (int i = 0; i < o->count; i++)
+        multiply(mr, nr, full, t->columns, o->m,
+                 (const float *)o->pairs[i].a + (o->m - 1) * o->a_row + t->row, 1, -o->a_row,
+                 (const float *)o->pairs[i].g + (o->m - 1) * o->g_row + t->column, -o->g_row, sum);
+}
+
 ALWAYS_INLINE void outer_tile(const int mr, const int nr, const tile *t)
 {
     vector sum[TILE_ROWS][PANEL];
-    const tl_outer *o = t->outer;
     start_sums(mr, nr, t, sum);
     if (t->columns == nr * WIDTH)
-        for (int i = 0; i < o->count; i++)
-            multiply(mr, nr, true, t->columns, o->m, (const float *)o->pairs[i].a + t->row, 1, o->a_row,
-                     (const float *)o->pairs[i].g + t->column, o->g_row, sum);
+        outer_sums(mr, nr, true, t, sum);
     else
-        for (int i = 0; i < o->count; i++)
-            multiply(mr, nr, false, t->columns, o->m, (const float *)o->pairs[i].a + t->row, 1, o->a_row,
-                     (const float *)o->pairs[i].g + t->column, o->g_row, sum);
+        outer_sums(mr, nr, false, t, sum);
     store_sums(mr, nr, t, sum);
 }
 

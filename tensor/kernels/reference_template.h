@@ -46,8 +46,9 @@ static void NAME(outer)(const tl_outer *o)
         if (!o->add)
             memset(z, 0, (size_t)o->n * sizeof *z);
         for (int64_t i = 0; i < o->count * o->m; i++) {
-            const REAL *a = (const REAL *)o->pairs[i / o->m].a + i % o->m * o->a_row;
-            const REAL *g = (const REAL *)o->pairs[i / o->m].g + i % o->m * o->g_row;
+            const int64_t row = o->m - 1 - i % o->m;
+            const REAL *a = (const REAL *)o->pairs[i / o->m].a + row * o->a_row;
+            const REAL *g = (const REAL *)o->pairs[i / o->m].g + row * o->g_row;
             for (int64_t j = 0; j < o->n; j++)
                 z[j] += a[o->first + l] * g[j];
         }

@@ -123,8 +123,8 @@ static void compare_sum_rows(const tl_kernels *kernels)
                 kernels->sum_rows(m, n, a, row, over, false);
                 kernels->sum_rows(m, n, a, row, added, true);
                 for (int64_t j = 0; j < n; j++) {
-                    float total = 0, grown = before[j]; /* in the order of the rows */
-                    for (int64_t i = 0; i < m; i++) {
+                    float total = 0, grown = before[j]; /* from the last row to the first */
+                    for (int64_t i = m - 1; i >= 0; i--) {
                         total += a[i * row + j];
                         grown += a[i * row + j];
                     }
@@ -142,6 +142,50 @@ static void compare_sum_rows(const tl_kernels *kernels)
 START_TEST(rows_are_summed_in_order)
 {
     for_each_table(compare_sum_rows);
+}
+END_TEST
+
+/* Rows from anywhere and to anywhere, some of them more than once. */
+static void compare_scattered_rows(const tl_kernels *kernels)
+{
+    enum { ROWS = 7, COUNT = 40 };
+    for (int size = 0; size < RAGGED; size++) {
+        const int64_t n = ragged[size], row = n + 3;
+        float *table = random_floats(ROWS * row, -1, 1, 1), *a = random_floats(COUNT * row, -1, 1, 2);
+        float *copies = same_floats(COUNT * row, NAN), *sums = copy_floats(ROWS * row, table);
+        float *total = random_floats(n, -1, 1, 3), *expected = copy_floats(n, total);
+        const void *from[COUNT];
+        void *to[COUNT];
+        for (int i = 0; i < COUNT; i++) {
+            from[i] = table + i * 5 % ROWS * row;
+            to[i] = sums + i * 5 % ROWS * row;
+        }
+        kernels->copy_rows(COUNT, n, from, copies, row);
+        kernels->add_rows(COUNT, n, a, row, to);
+        kernels->add_up_rows(COUNT, n, from, total);
+        for (int64_t j = 0; j < n; j++) {
+            for (int i = 0; i < COUNT; i++) {
+                const float *source = table + i * 5 % ROWS * row;
+                ck_assert(same_float(copies[i * row + j], source[j]));
+                expected[j] += source[j];
+            }
+            ck_assert(same_float(total[j], expected[j]));
+            for (int r = 0; r < ROWS; r++) {
+                float sum = table[r * row + j];
+                for (int i = 0; i < COUNT; i++)
+                    sum += i * 5 % ROWS == r ? a[i * row + j] : 0;
+                ck_assert(same_float(sums[r * row + j], sum));
+            }
+        }
+        void *all[] = {table, a, copies, sums, total, expected};
+        for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+            free(all[i]);
+    }
+}
+
+START_TEST(rows_lie_anywhere)
+{
+    for_each_table(compare_scattered_rows);
 }
 END_TEST
 
@@ -210,6 +254,6 @@ int main(void)
 {
     return RUN_SUITE("kernel sums", plain_sums_are_sums, plain_square_sums_are_sums_of_squares,
                      every_table_folds_as_the_plain_one, nan_goes_through_every_fold,
-                     rows_are_summed_in_order, wide_rows_are_summed_too, softmax_follows_its_definition,
-                     softmax_in_double_precision);
+                     rows_are_summed_in_order, rows_lie_anywhere, wide_rows_are_summed_too,
+                     softmax_follows_its_definition, softmax_in_double_precision);
 }
