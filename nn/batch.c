@@ -139,7 +139,7 @@ static tl_status run_shard(void *context, int64_t shard, tl_tape *tape)
     tl_var *weights = rows ? row_weights(prediction, rows) : NULL;
     if (!weights)
         return tl_missing("model", "loss");
-    if (measure(run, prediction, target, rows, weights, &run->results[shard]) != TL_OK)
+    if (measure(run, prediction, target, rows, weights, &run->model->results[shard]) != TL_OK)
         return tl_error_status();
     return train ? differentiate(run, rows, tl_value(weights)) : TL_OK;
 }
@@ -185,33 +185,34 @@ static tl_status finish_training(tl_model *model, double weight, double nominal)
     return tl_optimizer_step(model->optimizer);
 }
 
-static tl_status grow_results(tl_batch_run *run, int64_t count)
+static tl_status grow_results(tl_model *model, int64_t count)
 {
-    if (count <= run->result_capacity)
+    if (count <= model->result_capacity)
         return TL_OK;
     tl_shard_result *results = tl_allocate((size_t)count * sizeof *results);
     if (!results)
         return TL_ERROR_MEMORY;
-    tl_release(run->results);
-    run->results = results;
-    run->result_capacity = count;
+    tl_release(model->results);
+    model->results = results;
+    model->result_capacity = count;
     return TL_OK;
 }
 
 static tl_status run_shards(tl_batch_run *run)
 {
     int64_t height = shard_height(run->batch_size), shards = (run->count + height - 1) / height;
-    if (grow_results(run, shards) != TL_OK || prepare_layers(run) != TL_OK ||
+    if (grow_results(run->model, shards) != TL_OK || prepare_layers(run) != TL_OK ||
         tl_shards_run(run->model->shards, shards, run_shard, run) != TL_OK)
         return tl_error_status();
     if (run->mode == TL_BATCH_PREDICT)
         return TL_OK;
     double weight = 0, nominal = 0;
     for (int64_t i = 0; i < shards; i++) {
-        run->sums_loss += run->results[i].loss;
-        run->sums_right += run->results[i].right;
-        weight += run->results[i].weight;
-        nominal += run->results[i].nominal;
+        const tl_shard_result *result = &run->model->results[i];
+        run->sums_loss += result->loss;
+        run->sums_right += result->right;
+        weight += result->weight;
+        nominal += result->nominal;
     }
     run->sums_weight += weight;
     if (run->mode == TL_BATCH_EVALUATE)
@@ -229,6 +230,20 @@ tl_status tl_batch_process(tl_batch_run *run, int64_t start, int64_t count)
     return status;
 }
 
+/* The shape of one of the samples of a shape with them all. */
+static tl_shape row_shape(tl_shape samples)
+{
+    tl_shape row = {.rank = samples.rank - 1};
+    for (int i = 1; i < samples.rank; i++)
+        row.dims[i - 1] = samples.dims[i];
+    return row;
+}
+
+tl_status tl_build_for(tl_model *model, tl_shape samples, uint64_t seed)
+{
+    return model->built ? TL_OK : tl_build(model, row_shape(samples), TL_F32, seed);
+}
+
 /* Whether the model takes samples of a shape. */
 static bool suits(const tl_model *model, tl_shape sample)
 {
@@ -238,28 +253,28 @@ static bool suits(const tl_model *model, tl_shape sample)
     return tl_shape_equal(sample, expected);
 }
 
-tl_status tl_batch_start(tl_batch_run *run)
+tl_status tl_batch_start(const tl_batch_run *run)
 {
     const tl_model *model = run->model;
-    tl_shape sample = run->data.x.shape, row = sample;
+    tl_shape samples = run->data.x.shape, row = row_shape(samples);
     if (!run->data.x.storage)
         return tl_error_status();
-    for (int i = 1; i < sample.rank; i++)
-        row.dims[i - 1] = sample.dims[i];
-    row.rank = sample.rank - 1;
-    if (sample.rank < 1 || !suits(model, row))
+    if (samples.rank < 1 || !suits(model, row))
         return tl_error(TL_ERROR_SHAPE,
                         "the model was built for samples of shape %s, those of the data %s are %s",
-                        TL_SHAPE_TEXT(model->input), TL_SHAPE_TEXT(sample), TL_SHAPE_TEXT(row));
-    if (run->mode != TL_BATCH_PREDICT)
-        return TL_OK;
+                        TL_SHAPE_TEXT(model->input), TL_SHAPE_TEXT(samples), TL_SHAPE_TEXT(row));
+    return TL_OK;
+}
+
+tl_shape tl_batch_output_shape(const tl_batch_run *run)
+{
+    const tl_model *model = run->model;
     tl_shape out = model->layers[model->layer_count - 1]->output, shape = {.rank = out.rank + 1};
-    shape.dims[0] = sample.dims[0];
+    shape.dims[0] = run->data.x.shape.dims[0];
     memcpy(shape.dims + 1, out.dims, (size_t)out.rank * sizeof out.dims[0]);
     if (out.rank > 0 && out.dims[0] == TL_ANY)
-        shape.dims[1] = row.dims[0];
-    run->outputs = tl_tensor_new(model->dtype, shape);
-    return run->outputs.storage ? TL_OK : tl_error_status();
+        shape.dims[1] = run->data.x.shape.dims[1];
+    return shape;
 }
 
 tl_metrics tl_batch_take_metrics(tl_batch_run *run)
@@ -269,9 +284,4 @@ tl_metrics tl_batch_take_metrics(tl_batch_run *run)
                           .accuracy = has_accuracy ? run->sums_right / run->sums_weight : (double)NAN};
     run->sums_loss = run->sums_right = run->sums_weight = 0;
     return metrics;
-}
-
-void tl_batch_end(tl_batch_run *run)
-{
-    tl_release(run->results);
 }

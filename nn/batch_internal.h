@@ -20,24 +20,25 @@ typedef struct tl_batch_run {
     int64_t batch_size;
     enum tl_batch_mode mode;
     uint64_t seed, step_number; /* of dropout */
-    tl_tensor outputs;          /* [samples, ...], when predicting; made with the first batch */
-    tl_shard_result *results;
-    int64_t result_capacity;
+    tl_tensor outputs;          /* [samples, ...], when predicting: the caller's, of tl_batch_output_shape */
 
     int64_t start, count; /* the batch at hand */
     double sums_loss, sums_right, sums_weight;
 } tl_batch_run;
 
+/* Builds a model that is not built yet, in f32, for samples [samples, ...] of a shape. */
+tl_status tl_build_for(tl_model *model, tl_shape samples, uint64_t seed);
+
 /* Checks that the data suit the model. */
-tl_status tl_batch_start(tl_batch_run *run);
+tl_status tl_batch_start(const tl_batch_run *run);
+
+/* The shape of the outputs for all of the data, which suit the model. */
+tl_shape tl_batch_output_shape(const tl_batch_run *run);
 
 /* The batch of samples [start, start + count) in order: trains on it, measures it, or writes its outputs. */
 tl_status tl_batch_process(tl_batch_run *run, int64_t start, int64_t count);
 
 /* Averages over all batches since the start or the last call, which forgets them. */
 tl_metrics tl_batch_take_metrics(tl_batch_run *run);
-
-/* Frees what the run has; not outputs. */
-void tl_batch_end(tl_batch_run *run);
 
 #endif

@@ -56,20 +56,10 @@ static tl_status split(fitting *f)
     return TL_OK;
 }
 
-static tl_status build_if_needed(fitting *f)
-{
-    if (f->model->built)
-        return TL_OK;
-    tl_shape sample = f->train.x.shape, input = {.rank = sample.rank - 1};
-    for (int i = 1; i < sample.rank; i++)
-        input.dims[i - 1] = sample.dims[i];
-    return tl_build(f->model, input, TL_F32, f->options.seed);
-}
-
 static tl_status prepare(fitting *f)
 {
     if (check_options(&f->options) != TL_OK || tl_model_check("fit", f->model, true, false) != TL_OK ||
-        split(f) != TL_OK || build_if_needed(f) != TL_OK)
+        split(f) != TL_OK || tl_build_for(f->model, f->train.x.shape, f->options.seed) != TL_OK)
         return tl_error_status();
     const tl_fit_options *o = &f->options;
     f->training = (tl_batch_run){.model = f->model,
@@ -199,8 +189,6 @@ tl_history *tl_fit_with(tl_model *model, const tl_fit_options *options)
         if (c && c->free)
             c->free(c);
     }
-    tl_batch_end(&f.training);
-    tl_batch_end(&f.validating);
     tl_release(f.order);
     if (status == TL_OK)
         return f.history;
@@ -223,7 +211,6 @@ tl_status tl_evaluate(tl_model *model, tl_dataset data, int64_t batch_size, tl_m
         status = run_through(&run, NULL, NULL);
     if (status == TL_OK)
         *metrics = tl_batch_take_metrics(&run);
-    tl_batch_end(&run);
     return status;
 }
 
@@ -235,11 +222,10 @@ tl_tensor tl_predict(tl_model *model, tl_tensor x, int64_t batch_size)
                         .data = {.x = x},
                         .batch_size = batch_size > 0 ? batch_size : STANDARD_BATCH,
                         .mode = TL_BATCH_PREDICT};
-    tl_status status = tl_batch_start(&run);
-    if (status == TL_OK)
-        status = run_through(&run, NULL, NULL);
-    tl_batch_end(&run);
-    if (status != TL_OK)
+    if (tl_batch_start(&run) != TL_OK)
+        return (tl_tensor){0};
+    run.outputs = tl_tensor_new(model->dtype, tl_batch_output_shape(&run));
+    if (run.outputs.storage && run_through(&run, NULL, NULL) != TL_OK)
         tl_tensor_free(&run.outputs);
     return run.outputs;
 }

@@ -76,6 +76,7 @@ void tl_model_free(tl_model *model)
     tl_release(model->layers);
     tl_release(model->parameters);
     tl_release(model->failure);
+    tl_release(model->results);
     tl_shards_free(model->shards);
     tl_tape_free(model->step);
     tl_release(model);
@@ -176,6 +177,7 @@ tl_status tl_build(tl_model *model, tl_shape input, tl_dtype dtype, uint64_t see
     }
     model->input = input;
     model->dtype = dtype;
+    model->seed = seed;
     if (status == TL_OK)
         status = collect_parameters(model);
     model->built = status == TL_OK;

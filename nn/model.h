@@ -83,6 +83,25 @@ TL_API tl_status tl_evaluate(tl_model *model, tl_dataset data, int64_t batch_siz
  * error set. batch_size 0: 32. A sample's output does not depend on the others, bit for bit. */
 TL_API tl_tensor tl_predict(tl_model *model, tl_tensor x, int64_t batch_size);
 
+/* Keras's train_on_batch and predict_on_batch: a batch given whole, for training loops and streams of one's
+ * own. From the second call with the same shapes on, nothing is allocated from the heap.
+ *
+ * One step of training: the loss of x [batch, ...] against y [batch, ...], averaged over the rows, and over
+ * their steps where they are sequences, its gradient, and a step of the optimizer. What tl_fit does with this
+ * one batch, bit for bit: dropout draws from the seed of tl_build and the optimizer's number of steps, and a
+ * model that is not built yet is, in f32 for the shape of x, with seed 0. Stateful layers go on from call to
+ * call. `metrics`, unless NULL, gets loss and accuracy as they were before the step, in training mode. x and
+ * y are the caller's, and only read. A model that is not compiled, no rows, and shapes that fit neither the
+ * model nor each other are errors; the weights then stay as they were. */
+TL_API tl_status tl_train_on_batch(tl_model *model, tl_tensor x, tl_tensor y, tl_metrics *metrics);
+
+/* Outputs for x [batch, ...], in inference mode, written to `out`, the caller's: of the model's type and the
+ * shape that tl_predict returns, and any view, such as one step of longer outputs, but none of x. What
+ * tl_predict returns with batch_size = batch, bit for bit; stateful layers go on in the same way, so that a
+ * sequence may be given step by step as it comes, [1, 1, features] at a time. A model that is not built, and
+ * shapes or types that do not fit are errors; out then stays as it was. */
+TL_API tl_status tl_predict_on_batch(tl_model *model, tl_tensor x, tl_tensor out);
+
 /* Makes stateful layers forget the states they carry from batch to batch. */
 TL_API tl_status tl_reset_states(tl_model *model);
 

@@ -17,8 +17,11 @@ struct tl_model {
     tl_activation activation; /* taken off the last layer; tl_predict puts it on again */
     tl_parameter **parameters;
     int parameter_count;
+    uint64_t seed; /* that it was built with */
     tl_shards *shards;
-    tl_tape *step; /* what depends on parameters alone, once for a batch */
+    tl_tape *step;                   /* what depends on parameters alone, once for a batch */
+    struct tl_shard_result *results; /* of the batch at hand, one a shard */
+    int64_t result_capacity;
     char *failure; /* why it failed to compile; NULL if it did not */
     tl_status failure_status;
 };
