@@ -232,3 +232,8 @@ tl_optimizer *tl_model_optimizer(const tl_model *model)
 {
     return model ? model->optimizer : NULL;
 }
+
+size_t tl_model_peak_bytes(const tl_model *model)
+{
+    return model ? tl_shards_peak_bytes(model->shards) + tl_tape_peak_bytes(model->step) : 0;
+}

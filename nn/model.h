@@ -105,6 +105,11 @@ TL_API tl_status tl_predict_on_batch(tl_model *model, tl_tensor x, tl_tensor out
 /* Makes stateful layers forget the states they carry from batch to batch. */
 TL_API tl_status tl_reset_states(tl_model *model);
 
+/* The most memory, in bytes, that a batch took so far: for what training or predicting recorded, on all
+ * threads together, and for the gradients of its shards. Weights, the optimizer's state and data come on top
+ * of it. */
+TL_API size_t tl_model_peak_bytes(const tl_model *model);
+
 /* The output for a batch on a tape of one's own, logits where tl_compile took the final activation off. */
 TL_API tl_var *tl_forward(tl_model *model, tl_var *x);
 
