@@ -1,5 +1,4 @@
 #include "measure.h"
-#include "tensor/memory_internal.h"
 
 #include <stdlib.h>
 #include <time.h>
@@ -14,27 +13,27 @@ double seconds_now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-static tl_status run_often(tl_status (*run)(void *), void *subject, int64_t runs)
-{
-    for (int64_t i = 0; i < runs; i++)
-        if (run(subject) != TL_OK)
-            return tl_error_status();
-    return TL_OK;
-}
-
 /* Tells how long the shortest run took. */
 static tl_status warm_up(tl_status (*run)(void *), void *subject, double seconds, double *shortest)
 {
     double start = seconds_now(), last = start;
-    *shortest = 1e9;
+    *shortest = seconds;
     for (int64_t i = 0; i < WARM_RUNS || last - start < seconds / 10; i++) {
-        if (run(subject) != TL_OK)
-            return tl_error_status();
+        tl_status status = run(subject);
+        if (status != TL_OK)
+            return status;
         double now = seconds_now();
         *shortest = now - last < *shortest ? now - last : *shortest;
         last = now;
     }
     return TL_OK;
+}
+
+/* How many runs of so many seconds make a sample: enough for the clock, and for the room there is. */
+static int64_t runs_for(double shortest, double seconds)
+{
+    double wanted = seconds / MOST_SAMPLES > least_sample ? seconds / MOST_SAMPLES : least_sample;
+    return shortest < wanted ? (int64_t)(wanted / (shortest > 1e-9 ? shortest : 1e-9)) + 1 : 1;
 }
 
 static int compare(const void *a, const void *b)
@@ -43,37 +42,24 @@ static int compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static tl_status sample(tl_status (*run)(void *), void *subject, double seconds, int64_t runs,
-                        double samples[MOST_SAMPLES], int *count)
-{
-    double start = seconds_now(), last = start;
-    *count = 0;
-    while (*count < LEAST_SAMPLES || (last - start < seconds && *count < MOST_SAMPLES)) {
-        if (run_often(run, subject, runs) != TL_OK)
-            return tl_error_status();
-        double now = seconds_now();
-        samples[(*count)++] = (now - last) / (double)runs;
-        last = now;
-    }
-    return TL_OK;
-}
-
 tl_status measure(tl_status (*run)(void *), void *subject, double seconds, timing *found)
 {
-    double shortest, *samples = tl_allocate(MOST_SAMPLES * sizeof *samples);
-    int count = 0;
-    if (!samples)
-        return TL_ERROR_MEMORY;
+    static double samples[MOST_SAMPLES];
+    double shortest;
     tl_status status = warm_up(run, subject, seconds, &shortest);
-    double wanted = seconds / MOST_SAMPLES > least_sample ? seconds / MOST_SAMPLES : least_sample;
-    int64_t runs = shortest < wanted ? (int64_t)(wanted / (shortest > 1e-9 ? shortest : 1e-9)) + 1 : 1;
-    if (status == TL_OK)
-        status = sample(run, subject, seconds, runs, samples, &count);
-    if (status == TL_OK) {
-        qsort(samples, (size_t)count, sizeof *samples, compare);
-        *found =
-            (timing){samples[0], (samples[(count - 1) / 2] + samples[count / 2]) / 2, count, count * runs};
+    int64_t runs = runs_for(shortest, seconds);
+    int count = 0;
+    double start = seconds_now(), last = start;
+    while (status == TL_OK && count < MOST_SAMPLES && (count < LEAST_SAMPLES || last - start < seconds)) {
+        for (int64_t i = 0; i < runs && status == TL_OK; i++)
+            status = run(subject);
+        double now = seconds_now();
+        samples[count++] = (now - last) / (double)runs;
+        last = now;
     }
-    tl_release(samples);
-    return status;
+    if (status != TL_OK)
+        return status;
+    qsort(samples, (size_t)count, sizeof *samples, compare);
+    *found = (timing){samples[0], (samples[(count - 1) / 2] + samples[count / 2]) / 2, count, count * runs};
+    return TL_OK;
 }

@@ -12,7 +12,7 @@ import tempfile
 import unittest
 import xml.etree.ElementTree
 
-PLOT = pathlib.Path(__file__).resolve().parents[2] / "bench" / "plot"
+SCRIPTS = pathlib.Path(__file__).resolve().parents[2] / "bench"
 SMALL = [  # one of each group and kind
     "kernels/product-8x28x50", "kernels/step-8x28x50", "kernels/outer-8x28x50", "kernels/tanh-64x64",
     "kernels/softmax-32x10", "kernels/gather-512of65x256", "kernels/scatter-512of65x256", "layers/rows", "steps/rows",
@@ -104,7 +104,7 @@ class Results(unittest.TestCase):
         with tempfile.TemporaryDirectory(prefix="tapeloop-") as folder:
             results, picture = pathlib.Path(folder, "growth.json"), pathlib.Path(folder, "growth.svg")
             results.write_text(self.done.stdout)
-            subprocess.run([sys.executable, PLOT, results, picture], check=True, timeout=60)
+            subprocess.run([sys.executable, SCRIPTS / "plot", results, picture], check=True, timeout=60)
             root = xml.etree.ElementTree.parse(picture).getroot()
             self.assertEqual(root.tag, "{http://www.w3.org/2000/svg}svg")
             text = " ".join(root.itertext())
@@ -125,6 +125,25 @@ class Tables(unittest.TestCase):
     def test_instruction_set(self):
         done = run("--seconds", 0.001, "--json", "kernels/product-8x28x50", TAPELOOP_ISA="baseline")
         self.assertEqual(json.loads(done.stdout)["isa"], "baseline")
+
+
+class Scripts(unittest.TestCase):
+    def test_they_explain_themselves(self):
+        for script, word in (("plot", "picture"), ("compare", "--quick")):
+            with self.subTest(script):
+                done = subprocess.run(
+                    [sys.executable, SCRIPTS / script, "--help"], check=True, capture_output=True, text=True, timeout=60
+                )
+                self.assertIn(word, done.stdout)
+
+    def test_plot_of_other_results(self):
+        with tempfile.TemporaryDirectory(prefix="tapeloop-") as folder:
+            results = pathlib.Path(folder, "steps.json")
+            results.write_text('{"cases": [{"name": "steps/imdb"}]}')
+            command = [sys.executable, SCRIPTS / "plot", results, pathlib.Path(folder, "growth.svg")]
+            done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+            self.assertEqual(done.returncode, 2)
+            self.assertIn("there are no cases of growth in it", done.stderr)
 
 
 class CommandLine(unittest.TestCase):
