@@ -10,14 +10,11 @@ typedef struct product_shape {
     int64_t k, n;
 } product_shape;
 
-static const product_shape shapes[] = {
-    {32, 32},                         /* imdb */
-    {28, 50},   {50, 50},   {50, 10}, /* rows */
-    {1, 100},   {100, 100}, {100, 10} /* pixels */,
-    {256, 256}, {256, 65}, /* char, and a layer */
-    {128, 128}, {128, 256}, {128, 384} /* a layer, and a GRU's */,
-    {512, 512}, /* a layer */
-};
+/* Those of the steps imdb (one), rows and pixels (three each: input, recurrent, output) and char (two), of
+ * the layers of 128, 256 and 512 units, and of the GRU's. */
+static const product_shape shapes[] = {{32, 32},   {28, 50},   {50, 50},   {50, 10},  {1, 100},
+                                       {100, 100}, {100, 10},  {256, 256}, {256, 65}, {128, 128},
+                                       {128, 256}, {128, 384}, {512, 512}};
 static const int64_t heights[] = {8, 16, 32, 64};
 
 /* One of the two is run. */

@@ -91,8 +91,8 @@ TL_API tl_tensor tl_predict(tl_model *model, tl_tensor x, int64_t batch_size);
  * one batch, bit for bit: dropout draws from the seed of tl_build and the optimizer's number of steps, and a
  * model that is not built yet is, in f32 for the shape of x, with seed 0. Stateful layers go on from call to
  * call. `metrics`, unless NULL, gets loss and accuracy as they were before the step, in training mode. x and
- * y are the caller's, and only read. A model that is not compiled, no rows, and shapes that fit neither the
- * model nor each other are errors; the weights then stay as they were. */
+ * y are the caller's, and only read. A model that is not compiled, no rows, and shapes that do not fit the
+ * model or each other are errors; the weights then stay as they were. */
 TL_API tl_status tl_train_on_batch(tl_model *model, tl_tensor x, tl_tensor y, tl_metrics *metrics);
 
 /* Outputs for x [batch, ...], in inference mode, written to `out`, the caller's: of the model's type and the
