@@ -93,13 +93,25 @@ static tl_status fill_call(tl_op_call *call, const tl_node *node, call_room *roo
     return TL_OK;
 }
 
+/* Whether gradients came to the one part of the output only that the rule can do with. */
+static bool has_last_part_only(const tl_node *node, const tl_op_call *call)
+{
+    const tl_var *output = node->output;
+    if (!output->in_parts || !node->op->fusion || !node->op->fusion->last_part)
+        return false;
+    const int64_t offset =
+        output->value.offset + node->op->fusion->last_part(call) * output->value.strides[1];
+    for (const tl_var *part = output->first_part; part; part = part->next_part)
+        if (part->gradient.storage && part->value.offset != offset)
+            return false;
+    return true;
+}
+
 static tl_status backward_node(tl_tape *tape, tl_node *node)
 {
     tl_var *output = node->output;
     if (check_versions(node) != TL_OK)
         return tl_error_status();
-    if (output->in_parts)
-        tl_parts_settle(output);
     call_arrays few;
     call_room room;
     tl_joined joined = {.sloped = output->sloped};
@@ -115,11 +127,14 @@ static tl_status backward_node(tl_tape *tape, tl_node *node)
                        .row_grads = room.rows,
                        .tape = tape,
                        .joined = &joined};
+    joined.last_only = has_last_part_only(node, &call);
+    if (output->in_parts && !joined.last_only)
+        tl_parts_settle(output);
     if (fill_call(&call, node, &room) != TL_OK)
         return TL_ERROR_MEMORY;
     for (int i = 0; i < node->count; i++) {
         room.to[i] = (tl_destination){0};
-        if (node->needed[i] && tl_destination_find(node, i, &call, &joined, &room.to[i]) != TL_OK)
+        if (tl_destination_find(node, i, &call, &joined, &room.to[i]) != TL_OK)
             return TL_ERROR_MEMORY;
         room.gradients[i] = room.to[i].tensor;
         room.add[i] = room.to[i].add;

@@ -63,14 +63,13 @@ static tl_status find_place(const tl_node *node, int input, const tl_op_call *ca
 
 /* Takes a part of grad_output for the gradient of an input, if nothing else is there and nothing else wants
  * to keep what lies there. */
-static bool borrow(const tl_node *node, int input, const tl_op_call *call)
+static bool borrow(const tl_node *node, int input, const tl_op_call *call, tl_joined *joined)
 {
     tl_var *x = node->inputs[input], *output = node->output;
-    if (x->base || x->gradient.storage || output->retains || !x->node)
+    const tl_tensor part = node->op->fusion->lend(call, input, &joined->place);
+    if (!part.storage || x->base || x->gradient.storage || output->retains || !x->node)
         return false;
-    x->gradient = node->op->fusion->lend(call, input);
-    if (!x->gradient.storage)
-        return false;
+    x->gradient = part;
     x->lent = output->lends = true;
     return true;
 }
@@ -142,6 +141,11 @@ tl_status tl_destination_find(tl_node *node, int input, const tl_op_call *call, 
                               tl_destination *to)
 {
     tl_var *x = node->inputs[input];
+    if (!node->needed[input]) {
+        if (node->op->fusion && node->op->fusion->lend)
+            node->op->fusion->lend(call, input, &joined->place);
+        return TL_OK;
+    }
     if (input == 0 && node->op->row_gradients && x->key) {
         if (!x->rows)
             x->rows =
@@ -152,7 +156,7 @@ tl_status tl_destination_find(tl_node *node, int input, const tl_op_call *call, 
     if (!node->op->fusion)
         return find_place(node, input, call, to);
     if (node->op->fusion->lend)
-        return borrow(node, input, call) ? TL_OK : find_place(node, input, call, to);
+        return borrow(node, input, call, joined) ? TL_OK : find_place(node, input, call, to);
     if (is_in_place(node, input, call))
         return TL_OK;
     tl_map slope = slope_of_maker(node, input);

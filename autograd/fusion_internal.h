@@ -23,15 +23,21 @@ typedef struct tl_fusion {
     /* The input whose gradient the rule takes through a slope if asked to. */
     int sloping;
 
-    /* The part of grad_output that is the gradient of an input as it stands; NULL: there is none. */
-    tl_tensor (*lend)(const tl_op_call *call, int input);
+    /* The part of grad_output that is the gradient of an input as it stands; NULL: there is none. It is asked
+     * for every input in their order, with *place for the op to count in, 0 at first. */
+    tl_tensor (*lend)(const tl_op_call *call, int input, int64_t *place);
+
+    /* The step, along axis 1, that the rule can do with the gradient of alone; NULL: none. */
+    int64_t (*last_part)(const tl_op_call *call);
 } tl_fusion;
 
 /* What is asked of a rule in one call. */
 typedef struct tl_joined {
     bool sloped;    /* grad_output has been through this op's own slope */
     tl_map slope;   /* to take the gradient of input `sloping` through; TL_MAP_COPY: none */
+    int64_t place;  /* of lend */
     tl_tensor onto; /* what is added to that gradient before; storage NULL: nothing, or as call->add says */
+    bool last_only; /* of grad_output only the step `last_part` is defined, and the others count as zeros */
     bool addend_stays; /* what is written as the gradient of `addend` is not added to */
     unsigned may_wait; /* inputs, by bit, whose gradient nobody looks at before the end of backward */
 } tl_joined;

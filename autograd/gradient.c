@@ -75,6 +75,7 @@ tl_var *tl_part(tl_var *x, int axis, int64_t index)
     part->needs_gradient = x->needs_gradient;
     part->base = x;
     part->is_part = true;
+    x->part_axis = axis;
     part->next_part = x->first_part;
     x->first_part = part;
     return part;
@@ -94,19 +95,31 @@ bool tl_part_claim(tl_var *part, tl_tensor *gradient)
     return true;
 }
 
+static bool is_claimed(const tl_var *x, int64_t offset)
+{
+    for (const tl_var *part = x->first_part; part; part = part->next_part)
+        if (part->gradient.storage && part->gradient.offset == offset)
+            return true;
+    return false;
+}
+
 void tl_parts_settle(tl_var *x)
 {
     x->in_parts = false;
+    const int axis = x->part_axis;
+    for (int64_t i = 0; i < x->value.shape.dims[axis]; i++) {
+        const tl_tensor piece = tl_tensor_select(x->gradient, axis, i);
+        if (!is_claimed(x, piece.offset))
+            tl_tensor_fill(piece, 0);
+    }
     for (tl_var *part = x->first_part; part; part = part->next_part)
-        if (!part->gradient.storage) {
+        if (!part->gradient.storage)
             part->gradient = view_of_gradient(part);
-            tl_tensor_fill(part->gradient, 0);
-        }
 }
 
 void tl_recycle(tl_var *x)
 {
-    int uses = 0;
+    int uses = x->first_part ? 0 : 1; /* by parts, or once as a whole */
     for (const tl_var *part = x->first_part; part; part = part->next_part) {
         if (part->uses != 1 || part->retains)
             return;

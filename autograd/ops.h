@@ -59,6 +59,13 @@ TL_API tl_var *tl_affine(tl_var *x, tl_var *w, tl_var *c, tl_activation activati
  * none. This is the step of a recurrent cell over padded sequences. */
 TL_API tl_var *tl_affine_masked(tl_var *x, tl_var *w, tl_var *c, tl_activation activation, tl_tensor mask);
 
+/* Many such steps in one node: h_t = activation(h_(t-1) w + x_t) for x [b, t, n], w [n, n] and h [b, n], the
+ * state that the first step starts from. The result, [b, t, n], holds the state after each step, whether
+ * steps go forwards or `backwards` from the last. Where mask, u8 [b, t], is 0 a row keeps its state; empty:
+ * there is none. Rows that keep it all along cost next to nothing. */
+TL_API tl_var *tl_affine_scan(tl_var *x, tl_var *w, tl_var *h, tl_activation activation, bool backwards,
+                              tl_tensor mask);
+
 /* A set of axes: tl_axes(0, 2); TL_ALL_AXES for all. */
 typedef struct tl_axis_set {
     int count; /* 0: all axes */

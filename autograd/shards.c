@@ -132,6 +132,13 @@ static tl_status keep_gradients(const tl_tape *tape, shard *to)
     return TL_OK;
 }
 
+int64_t tl_shard_rows(int64_t batch)
+{
+    enum { LEAST = 8, MOST = 64, SHARDS = 4 };
+    int64_t rows = (batch + SHARDS - 1) / SHARDS;
+    return rows < LEAST ? LEAST : rows > MOST ? MOST : rows;
+}
+
 static void run_one(shard *to, int64_t number, tl_tape *tape, tl_shard_function f, void *context)
 {
     tl_arena_reset(to->arena);

@@ -21,6 +21,10 @@ typedef tl_status (*tl_shard_function)(void *context, int64_t shard, tl_tape *ta
 TL_API tl_shards *tl_shards_new(void);
 TL_API void tl_shards_free(tl_shards *shards);
 
+/* How many rows of a batch tl_fit gives to a shard: a function of the batch alone, so that no result depends
+ * on the machine. A quarter, at least 8, which fill the product kernels, and at most 64. */
+TL_API int64_t tl_shard_rows(int64_t batch);
+
 /* Calls f for shards 0 to count - 1 on tl_threads() threads. If shards fail, the error is that of the lowest.
  */
 TL_API tl_status tl_shards_run(tl_shards *shards, int64_t count, tl_shard_function f, void *context);

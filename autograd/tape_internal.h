@@ -38,6 +38,7 @@ struct tl_var {
     bool is_part;       /* of base: no other var has the same elements, and all are reached by parts alone */
     bool in_parts;      /* of a base: what no part has claimed yet of its gradient is undefined */
     bool read_back;     /* a rule looks at the value again */
+    int part_axis;      /* along which parts are cut off */
     int uses;           /* recorded, of the value and of views of it */
     tl_node *first_use; /* which is the last to add to the gradient */
     tl_var *first_part, *next_part;
@@ -130,7 +131,7 @@ tl_status tl_gradient_of(tl_var *x, tl_tensor *gradient);
  * view whose gradient need not be zeroed before the first rule writes it. False, with no error set, where the
  * var is a view or has no gradient of its own. */
 bool tl_split(tl_var *x);
-tl_var *tl_part(tl_var *x, int axis, int64_t index);
+tl_var *tl_part(tl_var *x, int axis, int64_t index); /* always the same axis, 0 or more */
 
 /* The gradient of a part that has none yet, contents undefined; false where there is no such place. */
 bool tl_part_claim(tl_var *part, tl_tensor *gradient);
@@ -138,7 +139,8 @@ bool tl_part_claim(tl_var *part, tl_tensor *gradient);
 /* Zeroes what no part has claimed of the gradient of a var in parts. */
 void tl_parts_settle(tl_var *x);
 
-/* Takes the memory of a var in parts back for other values, if no rule and nobody else can look at it. */
+/* Takes the memory of a var back for other values, if it was used once, as a whole or part by part, and no
+ * rule looks at it again. */
 void tl_recycle(tl_var *x);
 
 /* Remembers a^T g, to be added to out with others of its chunk. False if it must be done at once: memory of

@@ -4,7 +4,6 @@
 #include "../examples/custom_cell/gru.h"
 #include "case.h"
 #include "data.h"
-#include "shards.h"
 #include "tensor/memory_internal.h"
 
 typedef struct layer_size {
@@ -61,7 +60,7 @@ static tl_status make_layer(subject *s, const layer_size *size)
 
 static tl_status make_parts(subject *s, const layer_size *size)
 {
-    const int64_t height = shard_rows(size->rows), count = (size->rows + height - 1) / height;
+    const int64_t height = tl_shard_rows(size->rows), count = (size->rows + height - 1) / height;
     s->parts = tl_allocate((size_t)count * sizeof *s->parts);
     if (!s->parts)
         return TL_ERROR_MEMORY;

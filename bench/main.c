@@ -3,10 +3,16 @@
 #include "options.h"
 #include "peak.h"
 #include "report.h"
-#include "shards.h"
 
 #include <stdio.h>
 #include <string.h>
+
+/* Rows whose states are kept at the same time: those of a shard on each thread. */
+static int64_t rows_at_once(int64_t batch, int threads)
+{
+    const int64_t most = threads * tl_shard_rows(batch);
+    return batch < most ? batch : most;
+}
 
 static int fail(void)
 {

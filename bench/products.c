@@ -22,6 +22,7 @@ typedef struct subject {
     const tl_kernels *kernels;
     tl_product product;
     tl_outer outer;
+    tl_pair pair;
     tl_tensor a, b, c, out;
     void *packed;
 } subject;
@@ -95,17 +96,19 @@ static void *set_up_outer(const bench_case *c)
     const int64_t m = c->rows, k = ((const product_shape *)c->what)->k,
                   n = ((const product_shape *)c->what)->n;
     subject *s = new_subject(c, tl_shape(m, n), tl_shape(k, n));
-    if (s)
-        s->outer = (tl_outer){.m = m,
-                              .n = n,
-                              .k = k,
-                              .a = tl_address(s->a),
-                              .a_row = k,
-                              .g = tl_address(s->b),
-                              .g_row = n,
-                              .out = tl_address(s->out),
-                              .out_row = n,
-                              .add = true};
+    if (!s)
+        return NULL;
+    s->pair = (tl_pair){tl_address(s->a), tl_address(s->b)};
+    s->outer = (tl_outer){.m = m,
+                          .n = n,
+                          .k = k,
+                          .count = 1,
+                          .pairs = &s->pair,
+                          .a_row = k,
+                          .g_row = n,
+                          .out = tl_address(s->out),
+                          .out_row = n,
+                          .add = true};
     return s;
 }
 

@@ -56,7 +56,7 @@ static tl_status scatter(void *given)
 {
     const subject *s = given;
     tl_tape_reset(s->tape);
-    tl_row_gradient *gradient = tl_row_gradient_new(s->tape, s->table);
+    tl_row_gradient *gradient = tl_row_gradient_new(s->tape->arena, s->table);
     return gradient ? tl_row_gradient_add(gradient, s->ids, s->values) : tl_error_status();
 }
 

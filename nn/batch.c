@@ -8,15 +8,6 @@
 #include <math.h>
 #include <string.h>
 
-/* Rows of a shard: a function of the batch size alone, so that no result depends on the machine. Eight rows
- * fill the product kernels; more are taken where that still leaves eight shards. */
-static int64_t shard_height(int64_t batch_size)
-{
-    enum { LEAST = 8, MOST = 64, SHARDS = 4 };
-    int64_t height = (batch_size + SHARDS - 1) / SHARDS;
-    return height < LEAST ? LEAST : height > MOST ? MOST : height;
-}
-
 /* Sequences lie time-major, so that a step is one stretch: ids [n, time] and features [n, time, features]. */
 static void lay_out(tl_tensor *rows)
 {
@@ -122,7 +113,7 @@ static tl_status write_outputs(const tl_batch_run *run, tl_var *prediction, int6
 static tl_status run_shard(void *context, int64_t shard, tl_tape *tape)
 {
     const tl_batch_run *run = context;
-    int64_t height = shard_height(run->batch_size), offset = shard * height, first = run->start + offset;
+    int64_t height = tl_shard_rows(run->batch_size), offset = shard * height, first = run->start + offset;
     int64_t n = run->count - offset < height ? run->count - offset : height;
     bool train = run->mode == TL_BATCH_TRAIN;
     tl_tape_set_recording(tape, train);
@@ -200,7 +191,7 @@ static tl_status grow_results(tl_model *model, int64_t count)
 
 static tl_status run_shards(tl_batch_run *run)
 {
-    int64_t height = shard_height(run->batch_size), shards = (run->count + height - 1) / height;
+    int64_t height = tl_shard_rows(run->batch_size), shards = (run->count + height - 1) / height;
     if (grow_results(run->model, shards) != TL_OK || prepare_layers(run) != TL_OK ||
         tl_shards_run(run->model->shards, shards, run_shard, run) != TL_OK)
         return tl_error_status();

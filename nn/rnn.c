@@ -114,8 +114,9 @@ typedef struct pass {
     tl_var *state[TL_MAX_STATES];
     tl_var *output; /* of the last step */
     tl_var *chunk;  /* the steps at hand, projected */
-    bool in_parts;  /* steps are parts of chunk */
-    bool is_kept;   /* one of them is a state or an output */
+    bool backwards;
+    bool in_parts; /* steps are parts of chunk */
+    bool is_kept;  /* one of them is a state or an output */
 } pass;
 
 /* The input of `count` steps, as steps take it. */
@@ -186,7 +187,7 @@ static tl_var *start_state(const pass *p, int i, tl_var *const initial[])
 }
 
 /* Projects the next `count` steps, in memory that a later chunk may have again. */
-static tl_status start_chunk(pass *p, int64_t first, int64_t count)
+static tl_status start_chunk(pass *p, int64_t first, int64_t count, bool scans)
 {
     tl_tape *tape = tl_tape_of(p->x);
     tape->chunk++;
@@ -196,14 +197,14 @@ static tl_status start_chunk(pass *p, int64_t first, int64_t count)
     tape->recycles = false;
     if (status != TL_OK || check_sequence(p->layer, "projected input", p->chunk) != TL_OK)
         return tl_error_status();
-    p->in_parts = tl_split(p->chunk);
+    p->in_parts = !scans && tl_split(p->chunk);
     p->is_kept = false;
     return TL_OK;
 }
 
 static void end_chunk(const pass *p)
 {
-    if (p->in_parts && !p->is_kept)
+    if (p->chunk->made && !p->is_kept)
         tl_recycle(p->chunk);
 }
 
@@ -261,6 +262,12 @@ static tl_status check_step(const pass *p, const tl_var *last)
     return TL_OK;
 }
 
+/* Where the output of step t goes. */
+static int64_t place_of(const pass *p, int64_t t)
+{
+    return p->backwards && !p->layer->in_order ? tl_shape_of(p->x).dims[1] - 1 - t : t;
+}
+
 static bool is_step_of_chunk(const pass *p, const tl_var *x)
 {
     return x == p->chunk || x->base == p->chunk;
@@ -312,39 +319,89 @@ static tl_var *set_output_mask(tl_var *y, tl_tensor mask, bool reverse)
     return tl_set_mask(y, reversed);
 }
 
+/* The steps of the chunk at hand, t from `first` on, one by one. Adds their outputs to the list, if there is
+ * one, at the places of their steps. */
+static tl_status take_steps(pass *p, int64_t first, int64_t count, tl_var *outputs[])
+{
+    for (int64_t i = 0; i < count; i++) {
+        int64_t index = p->backwards ? count - 1 - i : i;
+        if (take_step(p, first + index, index) != TL_OK)
+            return tl_error_status();
+        if (outputs)
+            outputs[place_of(p, first + index)] = p->output;
+    }
+    return TL_OK;
+}
+
+static bool is_all_zero(tl_tensor mask)
+{
+    const uint8_t *at = (const uint8_t *)tl_address(mask);
+    for (int64_t i = 0; i < mask.shape.dims[0]; i++)
+        for (int64_t t = 0; t < mask.shape.dims[1]; t++)
+            if (at[i * mask.strides[0] + t * mask.strides[1]])
+                return false;
+    return true;
+}
+
+/* The same in one go. The list is of chunks then. */
+static tl_status scan_steps(pass *p, int64_t first, int64_t count, tl_var *outputs[])
+{
+    const tl_cell *cell = p->layer->cell;
+    tl_tensor mask = p->mask.storage ? tl_tensor_slice(p->mask, 1, first, count) : p->mask;
+    tl_var *y = cell->scan(p->layer->cell, p->chunk, p->state[0], p->backwards, mask);
+    if (!y)
+        return tl_missing(cell->name, "output of a scan");
+    const tl_shape expected = tl_shape(tl_shape_of(p->x).dims[0], count, cell->states[0]);
+    if (!tl_shape_equal(tl_shape_of(y), expected))
+        return tl_error(TL_ERROR_SHAPE, "%s: a scan gave %s, expected %s", cell->name,
+                        TL_SHAPE_TEXT(tl_shape_of(y)), TL_SHAPE_TEXT(expected));
+    int64_t last = p->backwards ? 0 : count - 1;
+    p->output = p->state[0] = tl_split(y) ? tl_part(y, 1, last) : tl_select(y, 1, last);
+    if (outputs)
+        outputs[place_of(p, first) / CHUNK] = y;
+    return p->output ? TL_OK : tl_error_status();
+}
+
+/* Whether steps may be taken many at a time. */
+static bool can_scan(const pass *p)
+{
+    const rnn *layer = p->layer;
+    bool turns_round = p->backwards && layer->options.return_sequences && !layer->in_order;
+    return layer->cell->scan && layer->states == 1 && !p->dropout && !turns_round;
+}
+
 /* All steps. Returns the output of the layer. */
 static tl_var *run_through(pass *p)
 {
     const rnn *layer = p->layer;
     tl_tape *tape = tl_tape_of(p->x);
-    int64_t batch = tl_shape_of(p->x).dims[0], steps = tl_shape_of(p->x).dims[1];
-    bool backwards = layer->options.go_backwards;
+    const int64_t batch = tl_shape_of(p->x).dims[0], steps = tl_shape_of(p->x).dims[1];
+    const bool scans = can_scan(p);
     tl_var **outputs = NULL;
     if (layer->options.return_sequences) {
-        outputs = tl_arena_take(tape->arena, (size_t)steps * sizeof *outputs);
+        outputs = tl_arena_take(tape->arena, (size_t)(steps + 1) * sizeof *outputs);
         if (!outputs)
             return NULL;
     }
-    for (int64_t i = 0, first = 0; i < steps; i++) {
-        int64_t t = backwards ? steps - 1 - i : i;
-        if (i % CHUNK == 0) {
-            int64_t count = steps - i < CHUNK ? steps - i : CHUNK;
-            first = backwards ? t - count + 1 : t;
-            if (start_chunk(p, first, count) != TL_OK)
-                return NULL;
-        }
-        if (take_step(p, t, t - first) != TL_OK)
+    const int64_t chunks = (steps + CHUNK - 1) / CHUNK;
+    for (int64_t i = 0; i < chunks; i++) {
+        const int64_t first = (p->backwards ? chunks - 1 - i : i) * CHUNK;
+        const int64_t count = steps - first < CHUNK ? steps - first : CHUNK;
+        if (p->mask.storage && !outputs && is_all_zero(tl_tensor_slice(p->mask, 1, first, count)))
+            continue; /* nothing moves */
+        if (start_chunk(p, first, count, scans) != TL_OK ||
+            (scans ? scan_steps : take_steps)(p, first, count, outputs) != TL_OK)
             return NULL;
-        if (outputs)
-            outputs[layer->in_order ? t : i] = p->output;
-        if ((i + 1) % CHUNK == 0)
-            end_chunk(p);
+        end_chunk(p);
     }
     if (!outputs)
         return p->output;
     if (steps == 0)
-        return tl_zeros(tape, p->layer->dtype, tl_shape(batch, 0, layer->cell->states[0]));
-    return set_output_mask(tl_stack(outputs, (int)steps, 1), p->mask, backwards && !layer->in_order);
+        return tl_zeros(tape, layer->dtype, tl_shape(batch, 0, layer->cell->states[0]));
+    tl_var *y = !scans        ? tl_stack(outputs, (int)steps, 1)
+                : chunks == 1 ? outputs[0]
+                              : tl_concat(outputs, (int)chunks, 1);
+    return set_output_mask(y, p->mask, p->backwards && !layer->in_order);
 }
 
 /* Keeps the last states for the next batch. Shards do so at once, each for rows of its own, so the storage
@@ -364,7 +421,8 @@ static tl_var *run(const rnn *layer, tl_var *input, tl_var *const initial[], tl_
 {
     if (check_sequence(layer, "input", input) != TL_OK)
         return NULL;
-    pass p = {.layer = layer, .mask = tl_mask_of(input), .x = input};
+    pass p = {
+        .layer = layer, .mask = tl_mask_of(input), .x = input, .backwards = layer->options.go_backwards};
     if (start(&p, initial) != TL_OK)
         return NULL;
     tl_var *output = run_through(&p);

@@ -49,6 +49,13 @@ typedef struct tl_cell {
      * it fails. */
     tl_var *(*step)(void *self, tl_var *x, tl_var *state[]);
 
+    /* Many steps at once, for a cell that has one state, which is its output: x [batch, time, projected
+     * features] and the state before the first step; the result is [batch, time, states[0]], the state after
+     * each step. Steps go from the last to the first if `backwards`; where mask, u8 [batch, time] or empty,
+     * is 0 a state stays. Must give what `step` gives, which is still used where steps are to be told apart.
+     * NULL: steps are taken one by one. */
+    tl_var *(*scan)(void *self, tl_var *x, tl_var *state, bool backwards, tl_tensor mask);
+
     /* Frees what the struct has, and the struct itself if it was allocated; called when tl_rnn fails as well.
      * NULL: the struct is the caller's. */
     void (*free)(void *self);

@@ -44,6 +44,13 @@ static tl_var *step(void *self, tl_var *x, tl_var *state[])
     return state[0] = tl_affine_masked(state[0], recurrent, x, c->options.activation, tl_mask_of(x));
 }
 
+static tl_var *scan(void *self, tl_var *x, tl_var *state, bool backwards, tl_tensor mask)
+{
+    const simple_rnn *c = self;
+    return tl_affine_scan(x, tl_use(tl_tape_of(x), c->recurrent), state, c->options.activation, backwards,
+                          mask);
+}
+
 tl_module *tl_simple_rnn_with(const tl_simple_rnn_options *options)
 {
     tl_simple_rnn_options o;
@@ -68,6 +75,7 @@ tl_module *tl_simple_rnn_with(const tl_simple_rnn_options *options)
                         .build = build,
                         .project = project,
                         .step = step,
+                        .scan = scan,
                         .free = tl_release,
                         .applies_mask = true};
     return tl_rnn(c, .return_sequences = o.return_sequences, .go_backwards = o.go_backwards,

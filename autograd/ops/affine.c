@@ -259,19 +259,23 @@ tl_var *tl_activate(tl_var *x, tl_activation activation)
     return activations[activation].apply ? activations[activation].apply(x) : x;
 }
 
+bool tl_activation_maps(const char *what, tl_activation activation, tl_map *value, tl_map *gradient)
+{
+    if (!known(activation) || activation == TL_SOFTMAX) {
+        tl_error(TL_ERROR_ARGUMENT, "%s: activation %d, expected one that works element by element", what,
+                 (int)activation);
+        return false;
+    }
+    *value = activations[activation].value;
+    *gradient = activations[activation].gradient;
+    return true;
+}
+
 tl_var *tl_affine_masked(tl_var *x, tl_var *w, tl_var *c, tl_activation activation, tl_tensor mask)
 {
-    if (!x)
+    affine_attributes attributes = {.masks = mask.storage != NULL, .mask = mask};
+    if (!x || !tl_activation_maps("affine", activation, &attributes.activation, &attributes.gradient))
         return NULL;
-    if (!known(activation) || activation == TL_SOFTMAX) {
-        tl_error(TL_ERROR_ARGUMENT, "affine: activation %d, expected one that works element by element",
-                 (int)activation);
-        return NULL;
-    }
-    affine_attributes attributes = {.activation = activations[activation].value,
-                                    .gradient = activations[activation].gradient,
-                                    .masks = mask.storage != NULL,
-                                    .mask = mask};
     tl_var *inputs[] = {x, w, c};
     /* Without a mask what is left of the attributes is not worth keeping with every step. */
     size_t bytes = mask.storage ? sizeof attributes : offsetof(affine_attributes, mask);

@@ -127,11 +127,9 @@ static tl_status stack_backward(const tl_op_call *call)
     return hand_back(call, stack_part);
 }
 
-/* A part of the gradient as it stands; empty where it lies otherwise than the input, since views of the input
- * are to be views of its gradient. */
-static tl_tensor lend_part(const tl_op_call *call, int i)
+/* The part if it lies as the input does, since views of the input are to be views of its gradient. */
+static tl_tensor alike(const tl_op_call *call, int i, tl_tensor part)
 {
-    tl_tensor part = stack_part(call, call->grad_output, i, NULL);
     const tl_tensor *x = call->inputs[i];
     for (int axis = 0; axis < x->shape.rank; axis++)
         if (x->shape.dims[axis] > 1 && part.strides[axis] != x->strides[axis])
@@ -139,7 +137,21 @@ static tl_tensor lend_part(const tl_op_call *call, int i)
     return part;
 }
 
-static const tl_fusion stack_fusion = {.addend = TL_NO_INPUT, .sloping = TL_NO_INPUT, .lend = lend_part};
+static tl_tensor lend_concat_part(const tl_op_call *call, int i, int64_t *start)
+{
+    return alike(call, i, concat_part(call, call->grad_output, i, start));
+}
+
+static tl_tensor lend_stack_part(const tl_op_call *call, int i, int64_t *start)
+{
+    return alike(call, i, stack_part(call, call->grad_output, i, start));
+}
+
+static const tl_fusion concat_fusion = {.addend = TL_NO_INPUT,
+                                        .sloping = TL_NO_INPUT,
+                                        .lend = lend_concat_part},
+                       stack_fusion = {
+                           .addend = TL_NO_INPUT, .sloping = TL_NO_INPUT, .lend = lend_stack_part};
 
 #define JOIN(name_, axis_, count_, ...)                                                                      \
     {                                                                                                        \
@@ -177,6 +189,7 @@ static const tl_op concat = {.name = "concat",
                              .reads = TL_READS_NOTHING,
                              .accumulates = true,
                              .strided = true,
+                             .fusion = &concat_fusion,
                              .cases = concat_cases,
                              .case_count = TL_COUNT(concat_cases)};
 static const tl_op stack = {.name = "stack",

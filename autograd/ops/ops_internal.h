@@ -9,9 +9,9 @@
 
 /* Each file's ops, NULL-terminated; registry.c lists the files. */
 typedef const tl_op *const tl_op_list[];
-extern tl_op_list tl_arithmetic_ops, tl_function_ops, tl_matmul_ops, tl_affine_ops, tl_reduce_ops,
-    tl_view_ops, tl_join_ops, tl_gather_ops, tl_where_ops, tl_softmax_ops, tl_normalize_ops, tl_dropout_ops,
-    tl_loss_ops;
+extern tl_op_list tl_arithmetic_ops, tl_function_ops, tl_matmul_ops, tl_affine_ops, tl_scan_ops,
+    tl_reduce_ops, tl_view_ops, tl_join_ops, tl_gather_ops, tl_where_ops, tl_softmax_ops, tl_normalize_ops,
+    tl_dropout_ops, tl_loss_ops;
 
 #define TL_COUNT(array) ((int)(sizeof(array) / sizeof((array)[0])))
 
@@ -40,6 +40,10 @@ tl_status tl_rows_outer(const tl_op_call *call, tl_tensor a, tl_tensor g, bool s
 /* A kernel for rows of consecutive elements applied along the last axis. */
 tl_status tl_along_last_axis(const tl_op_call *call, void (*kernel)(int64_t n, const void *a, void *out),
                              tl_tensor out, tl_tensor x);
+
+/* The maps of an activation that works element by element, and of its gradient; false with the error set for
+ * any other. */
+bool tl_activation_maps(const char *what, tl_activation activation, tl_map *value, tl_map *gradient);
 
 /* Whether the gradient of an input is to be written. */
 static inline bool tl_wanted(const tl_op_call *call, int input)

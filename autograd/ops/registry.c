@@ -4,9 +4,9 @@
 #include <string.h>
 
 static const tl_op *const *const groups[] = {
-    tl_arithmetic_ops, tl_function_ops, tl_matmul_ops, tl_affine_ops, tl_reduce_ops,
-    tl_view_ops,       tl_join_ops,     tl_gather_ops, tl_where_ops,  tl_softmax_ops,
-    tl_normalize_ops,  tl_dropout_ops,  tl_loss_ops,
+    tl_arithmetic_ops, tl_function_ops,  tl_matmul_ops,  tl_affine_ops, tl_scan_ops,
+    tl_reduce_ops,     tl_view_ops,      tl_join_ops,    tl_gather_ops, tl_where_ops,
+    tl_softmax_ops,    tl_normalize_ops, tl_dropout_ops, tl_loss_ops,
 };
 
 const tl_op *tl_op_at(int index)
