@@ -97,10 +97,9 @@ static tl_status fill_call(tl_op_call *call, const tl_node *node, call_room *roo
 static bool has_last_part_only(const tl_node *node, const tl_op_call *call)
 {
     const tl_var *output = node->output;
-    if (!output->in_parts || !node->op->fusion || !node->op->fusion->last_part)
+    if (!output->in_parts || !node->op->more || !node->op->more->last_part)
         return false;
-    const int64_t offset =
-        output->value.offset + node->op->fusion->last_part(call) * output->value.strides[1];
+    const int64_t offset = output->value.offset + node->op->more->last_part(call) * output->value.strides[1];
     for (const tl_var *part = output->first_part; part; part = part->next_part)
         if (part->gradient.storage && part->value.offset != offset)
             return false;
@@ -114,7 +113,7 @@ static tl_status backward_node(tl_tape *tape, tl_node *node)
         return tl_error_status();
     call_arrays few;
     call_room room;
-    tl_joined joined = {.sloped = output->sloped};
+    tl_call_private more = {0};
     if (make_room(tape, node->count, &few, &room) != TL_OK)
         return TL_ERROR_MEMORY;
     tl_op_call call = {.op = node->op,
@@ -126,15 +125,15 @@ static tl_status backward_node(tl_tape *tape, tl_node *node)
                        .add = room.add,
                        .row_grads = room.rows,
                        .tape = tape,
-                       .joined = &joined};
-    joined.last_only = has_last_part_only(node, &call);
-    if (output->in_parts && !joined.last_only)
+                       .more = &more};
+    more.last_only = has_last_part_only(node, &call);
+    if (output->in_parts && !more.last_only)
         tl_parts_settle(output);
     if (fill_call(&call, node, &room) != TL_OK)
         return TL_ERROR_MEMORY;
     for (int i = 0; i < node->count; i++) {
         room.to[i] = (tl_destination){0};
-        if (tl_destination_find(node, i, &call, &joined, &room.to[i]) != TL_OK)
+        if (tl_destination_find(node, i, &call, &more, &room.to[i]) != TL_OK)
             return TL_ERROR_MEMORY;
         room.gradients[i] = room.to[i].tensor;
         room.add[i] = room.to[i].add;

@@ -77,7 +77,7 @@ typedef struct tl_op_call {
     const bool *add;              /* with op->accumulates: add to grad_inputs[i] instead of overwriting */
     tl_row_gradient *const *row_grads; /* with op->row_gradients: use this instead where it is not NULL */
     tl_tape *tape;
-    const struct tl_joined *joined; /* backward, with op->fusion */
+    const struct tl_call_private *more; /* the library's own */
 } tl_op_call;
 
 typedef tl_shape tl_shape_rule(const tl_op_call *call, int input);
@@ -128,7 +128,7 @@ struct tl_op {
     bool row_gradients; /* `backward` can give the gradient of input 0 by rows (embedding tables) */
     bool lazy;          /* forward may wait until somebody looks at the value */
 
-    const struct tl_fusion *fusion; /* the library's own: what may be done together with neighbours */
+    const struct tl_op_private *more; /* the library's own */
 
     const tl_op_case *cases;
     int case_count;

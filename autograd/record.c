@@ -1,5 +1,5 @@
 /* Applying an op: checks, memory, the forward computation, and the note for backward. */
-#include "autograd/fusion_internal.h"
+#include "autograd/op_internal.h"
 #include "autograd/tape_internal.h"
 #include "tensor/compute_internal.h"
 #include "tensor/flush_internal.h"
@@ -69,14 +69,12 @@ static const tl_tensor **input_tensors(tl_tape *tape, tl_var *const inputs[], in
     return tensors;
 }
 
-/* What backward looks at. An op whose slope is flat does not look at its output, whatever else it may read.
- */
+/* What backward looks at. */
 static unsigned what_is_read(const tl_op *op, const void *attributes)
 {
-    unsigned reads = op->reads ? op->reads : TL_READS_INPUTS | TL_READS_OUTPUT;
-    if (op->fusion && op->fusion->slope && op->fusion->slope(attributes) == TL_MAP_COPY)
-        reads &= ~(unsigned)TL_READS_OUTPUT;
-    return reads;
+    if (op->more && op->more->reads)
+        return op->more->reads(attributes);
+    return op->reads ? op->reads : TL_READS_INPUTS | TL_READS_OUTPUT;
 }
 
 static tl_node *new_node(tl_tape *tape, const tl_op_call *call, tl_var *const inputs[],
@@ -114,14 +112,10 @@ static void note_uses(tl_node *node, tl_var *const inputs[], int count)
         bool read = node && tl_node_reads(node, i);
         x->uses++;
         x->read_back |= read;
-        if (node && !x->first_use)
-            x->first_use = node;
         if (home == x)
             continue;
         home->uses++;
         home->read_back |= read;
-        if (node && !home->first_use)
-            home->first_use = node;
     }
 }
 

@@ -31,16 +31,14 @@ struct tl_var {
     const void *key; /* of a leaf with a home: the parameter, or the var of another tape */
     bool key_is_var;
     bool needs_gradient, retains;
-    bool sloped;        /* the gradient has been through the slope of the op that made the value */
-    bool lent;          /* the gradient lies in another var's, and is not given back */
-    bool lends;         /* the other way round: the gradient is not given back, since others lie in it */
-    bool made;          /* its value is an op's result, in memory of its own */
-    bool is_part;       /* of base: no other var has the same elements, and all are reached by parts alone */
-    bool in_parts;      /* of a base: what no part has claimed yet of its gradient is undefined */
-    bool read_back;     /* a rule looks at the value again */
-    int part_axis;      /* along which parts are cut off */
-    int uses;           /* recorded, of the value and of views of it */
-    tl_node *first_use; /* which is the last to add to the gradient */
+    bool lent;      /* the gradient lies in another var's, and is not given back */
+    bool lends;     /* the other way round: the gradient is not given back, since others lie in it */
+    bool made;      /* its value is an op's result, in memory of its own */
+    bool is_part;   /* of base: no other var has the same elements, and all are reached by parts alone */
+    bool in_parts;  /* of a base: what no part has claimed yet of its gradient is undefined */
+    bool read_back; /* a rule looks at the value again */
+    int part_axis;  /* along which parts are cut off */
+    int uses;       /* recorded, of the value and of views of it */
     tl_var *first_part, *next_part;
     tl_row_gradient *rows; /* of a leaf with a home: the part of its gradient that came by rows */
     tl_tensor *mask;

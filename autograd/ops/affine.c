@@ -98,10 +98,11 @@ static bool is_masked(const affine_attributes *at, int64_t row)
     return !((const uint8_t *)tl_address(at->mask))[row * at->mask.strides[0]];
 }
 
-static tl_map slope(const void *attributes)
+/* The slope of a straight line is the same everywhere. */
+static unsigned reads(const void *attributes)
 {
     const affine_attributes *at = attributes;
-    return at->masks ? TL_MAP_COUNT : at->gradient;
+    return 1u << 0 | 1u << 1 | (at->activation == TL_MAP_COPY ? 0 : (unsigned)TL_READS_OUTPUT);
 }
 
 /* z = g times the derivative of the activation, and zero where rows kept their state. */
@@ -119,7 +120,7 @@ static void through_activation(const tl_op_call *call, tl_tensor z)
 static bool fits_addend(const tl_op_call *call)
 {
     const affine_attributes *at = call->attributes;
-    return tl_wanted(call, 2) && !call->add[2] && !call->joined->sloped &&
+    return tl_wanted(call, 2) && !call->add[2] &&
            tl_shape_equal(call->inputs[2]->shape, call->output.shape) &&
            (at->activation != TL_MAP_COPY || at->masks);
 }
@@ -133,7 +134,7 @@ static tl_status backward(const tl_op_call *call)
     bool in_place = fits_addend(call);
     if (in_place) {
         z = call->grad_inputs[2];
-    } else if (!call->joined->sloped && (at->activation != TL_MAP_COPY || at->masks)) {
+    } else if (at->activation != TL_MAP_COPY || at->masks) {
         z = tl_scratch_tensor(call, call->output.dtype, call->output.shape);
         if (!z.storage)
             return TL_ERROR_MEMORY;
@@ -143,13 +144,13 @@ static tl_status backward(const tl_op_call *call)
         through_activation(call, z);
     tl_status status = TL_OK;
     if (tl_wanted(call, 0))
-        status = tl_rows_times_back(call, z, w);
+        status = tl_rows_times(call, call->grad_inputs[0], z, tl_tensor_transpose(w, 0, 1), call->add[0]);
     for (int64_t i = 0; tl_wanted(call, 0) && at->masks && i < x.shape.dims[0]; i++)
         if (is_masked(at, i))
             tl_compute_store(tl_tensor_select(call->grad_inputs[0], 0, i),
                              tl_tensor_select(call->grad_output, 0, i), true);
     if (tl_wanted(call, 1) && status == TL_OK)
-        status = tl_rows_outer(call, x, z, !in_place || call->joined->addend_stays);
+        status = tl_rows_outer(call, x, z, !in_place || (call->more->stays & 1u << 2));
     if (tl_wanted(call, 2) && !in_place)
         tl_compute_sum(call->grad_inputs[2], z, call->add[2]);
     return status;
@@ -207,7 +208,7 @@ static const tl_op_case cases[] = {
     {.name = "ragged tiles", .count = 3, .inputs = {S(2, {27, 19}), S(2, {19, 50}), S(1, {50})}, TANH},
 };
 
-static const tl_fusion fusion = {.slope = slope, .addend = 2, .sloping = 0};
+static const tl_op_private more = {.reads = reads};
 
 static const tl_op affine = {.name = "affine",
                              .inputs = 3,
@@ -217,7 +218,7 @@ static const tl_op affine = {.name = "affine",
                              .reads = 1u << 0 | 1u << 1 | TL_READS_OUTPUT,
                              .accumulates = true,
                              .strided = true,
-                             .fusion = &fusion,
+                             .more = &more,
                              .cases = cases,
                              .case_count = TL_COUNT(cases)};
 

@@ -147,11 +147,7 @@ static tl_tensor lend_stack_part(const tl_op_call *call, int i, int64_t *start)
     return alike(call, i, stack_part(call, call->grad_output, i, start));
 }
 
-static const tl_fusion concat_fusion = {.addend = TL_NO_INPUT,
-                                        .sloping = TL_NO_INPUT,
-                                        .lend = lend_concat_part},
-                       stack_fusion = {
-                           .addend = TL_NO_INPUT, .sloping = TL_NO_INPUT, .lend = lend_stack_part};
+static const tl_op_private concat_more = {.lend = lend_concat_part}, stack_more = {.lend = lend_stack_part};
 
 #define JOIN(name_, axis_, count_, ...)                                                                      \
     {                                                                                                        \
@@ -189,7 +185,7 @@ static const tl_op concat = {.name = "concat",
                              .reads = TL_READS_NOTHING,
                              .accumulates = true,
                              .strided = true,
-                             .fusion = &concat_fusion,
+                             .more = &concat_more,
                              .cases = concat_cases,
                              .case_count = TL_COUNT(concat_cases)};
 static const tl_op stack = {.name = "stack",
@@ -200,7 +196,7 @@ static const tl_op stack = {.name = "stack",
                             .reads = TL_READS_NOTHING,
                             .accumulates = true,
                             .strided = true,
-                            .fusion = &stack_fusion,
+                            .more = &stack_more,
                             .cases = stack_cases,
                             .case_count = TL_COUNT(stack_cases)};
 

@@ -33,18 +33,6 @@ static tl_tensor flip(tl_tensor t)
     return tl_tensor_transpose(t, -1, -2);
 }
 
-/* What the joined op asks for: a rank of 2 and rows without gaps are sure. */
-static void take_through_slope(const tl_op_call *call, tl_product *product)
-{
-    const tl_joined *joined = call->joined;
-    const tl_tensor h = *call->inputs[0];
-    product->slope = joined->slope;
-    product->h = tl_address(h);
-    product->h_row = h.strides[0];
-    product->c = joined->onto.storage ? tl_address(joined->onto) : NULL;
-    product->c_row = joined->onto.strides[0];
-}
-
 /* out [..., n] (+)= a [..., k] times a packed matrix. */
 static tl_status multiply_packed(const tl_op_call *call, tl_tensor out, tl_tensor a, const void *packed,
                                  bool add)
@@ -68,8 +56,6 @@ static tl_status multiply_packed(const tl_op_call *call, tl_tensor out, tl_tenso
                           .c_row = out_rows.strides[0],
                           .out = tl_address(out_rows),
                           .out_row = out_rows.strides[0]};
-    if (call->joined && call->joined->slope != TL_MAP_COPY)
-        take_through_slope(call, &product);
     tl_compute_product(out.dtype, &product);
     if (!direct)
         tl_compute_store(out, target, add);
@@ -80,11 +66,6 @@ tl_status tl_rows_times(const tl_op_call *call, tl_tensor out, tl_tensor rows, t
 {
     const void *packed = tl_tape_pack(call->tape, w);
     return packed ? multiply_packed(call, out, rows, packed, add) : TL_ERROR_MEMORY;
-}
-
-tl_status tl_rows_times_back(const tl_op_call *call, tl_tensor g, tl_tensor w)
-{
-    return tl_rows_times(call, call->grad_inputs[0], g, flip(w), call->add[0]);
 }
 
 /* The same for one matrix of a batch, which is not worth keeping packed. */
@@ -181,7 +162,7 @@ static tl_status backward(const tl_op_call *call)
         return status;
     }
     if (tl_wanted(call, 0))
-        status = tl_rows_times_back(call, g, b);
+        status = tl_rows_times(call, da, g, flip(b), call->add[0]);
     if (tl_wanted(call, 1) && status == TL_OK)
         status = tl_rows_outer(call, a, g, true);
     return status;
@@ -207,7 +188,7 @@ tl_status tl_rows_outer(const tl_op_call *call, tl_tensor a, tl_tensor g, bool s
     }
     if (tl_as_rows(call, g, a, &g_rows, &a_rows) != TL_OK)
         return tl_error_status();
-    const bool may_wait = stays && a_rows.storage == a.storage && (call->joined->may_wait & 1u << 1);
+    const bool may_wait = stays && a_rows.storage == a.storage && (call->more->may_wait & 1u << 1);
     if (direct && may_wait && tl_outer_wait(call->tape, out, a_rows, g_rows, add))
         return TL_OK;
     const tl_pair pair = {tl_address(a_rows), tl_address(g_rows)};
@@ -252,8 +233,6 @@ static const tl_op_case cases[] = {
     PAIR("ragged tiles", {.shape = {2, {29, 19}}}, {.shape = {2, {19, 37}}}),
 };
 
-static const tl_fusion fusion = {.addend = TL_NO_INPUT, .sloping = 0};
-
 static const tl_op matmul = {.name = "matmul",
                              .inputs = 2,
                              .infer = infer,
@@ -263,7 +242,6 @@ static const tl_op matmul = {.name = "matmul",
                              .full_shape = full_shape,
                              .accumulates = true,
                              .strided = true,
-                             .fusion = &fusion,
                              .cases = cases,
                              .case_count = TL_COUNT(cases)};
 

@@ -2,7 +2,7 @@
 #ifndef TL_AUTOGRAD_OPS_OPS_INTERNAL_H
 #define TL_AUTOGRAD_OPS_OPS_INTERNAL_H
 
-#include "autograd/fusion_internal.h"
+#include "autograd/op_internal.h"
 #include "autograd/ops.h"
 #include "autograd/tape_internal.h"
 #include "tensor/compute_internal.h"
@@ -29,9 +29,6 @@ tl_status tl_as_rows(const tl_op_call *call, tl_tensor out, tl_tensor in, tl_ten
 
 /* out [..., n] (+)= rows [..., k] w [k, n], with w packed once for as long as it stays the same. */
 tl_status tl_rows_times(const tl_op_call *call, tl_tensor out, tl_tensor rows, tl_tensor w, bool add);
-
-/* The gradient of input 0, g [..., n] times w^T for w [k, n], with the slope that call->joined asks for. */
-tl_status tl_rows_times_back(const tl_op_call *call, tl_tensor g, tl_tensor w);
 
 /* The gradient of input 1, a^T g over all rows of a [..., k], an input's value, and g [..., n]. It may be
  * left to wait for others if g, when it is a gradient, stays as it is. */

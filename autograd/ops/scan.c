@@ -418,7 +418,7 @@ static tl_status backward(const tl_op_call *call)
     s.g = plane_of(call, call->grad_output);
     if (!s.packed || !s.g.base)
         return TL_ERROR_MEMORY;
-    s.last_only = call->joined && call->joined->last_only;
+    s.last_only = call->more && call->more->last_only;
     s.dx = plane_of(call, dx);
     s.dh = plane_of(call, dh);
     s.add_dh = !dh_aside && call->add[2];
@@ -442,7 +442,7 @@ static int64_t last_step(const tl_op_call *call)
     return at->backwards ? 0 : call->output.shape.dims[1] - 1;
 }
 
-static const tl_fusion fusion = {.addend = TL_NO_INPUT, .sloping = TL_NO_INPUT, .last_part = last_step};
+static const tl_op_private more = {.last_part = last_step};
 
 static uint8_t mask_values[] = {0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 0, 1, 1, 1, 1, 0};
 static tl_storage mask_storage = {.data = mask_values, .bytes = sizeof mask_values};
@@ -514,7 +514,7 @@ static const tl_op affine_scan = {.name = "affine_scan",
                                   .reads = 1u << 1 | 1u << 2 | TL_READS_OUTPUT,
                                   .accumulates = true,
                                   .strided = true,
-                                  .fusion = &fusion,
+                                  .more = &more,
                                   .cases = cases,
                                   .case_count = TL_COUNT(cases)};
 
