@@ -46,19 +46,34 @@ static inline char *address(const tl_row_gradient *g, uint32_t place, size_t byt
     return (char *)g->blocks[place / BLOCK_ROWS] + place % BLOCK_ROWS * bytes;
 }
 
-/* A place for one more row, zeros at first; 0 when out of memory. */
-static uint32_t new_place(tl_row_gradient *g, size_t bytes)
+/* Sees to it that `more` places are ready, zeros all. */
+static tl_status make_places(tl_row_gradient *g, int64_t more, size_t bytes)
 {
-    uint32_t place = (uint32_t)(BLOCK_ROWS + g->count);
-    if (place % BLOCK_ROWS == 0) {
+    int64_t wanted = g->count + more < g->rows ? g->count + more : g->rows;
+    for (; g->ready < wanted; g->ready += BLOCK_ROWS) {
         void *block = tl_arena_take(g->arena, BLOCK_ROWS * bytes);
         if (!block)
-            return 0;
+            return TL_ERROR_MEMORY;
         memset(block, 0, BLOCK_ROWS * bytes);
-        g->blocks[place / BLOCK_ROWS] = block;
+        g->blocks[1 + g->ready / BLOCK_ROWS] = block;
     }
-    g->count++;
-    return place;
+    return TL_OK;
+}
+
+/* Where the rows `id` of the table have their gradients. Whether a row is new is anybody's guess, so there is
+ * no branch on it. */
+static void find_places(tl_row_gradient *g, int64_t count, const int32_t *id, int64_t stride, size_t bytes,
+                        void *to[])
+{
+    uint32_t next = (uint32_t)(BLOCK_ROWS + g->count);
+    for (int64_t i = 0; i < count; i++) {
+        uint32_t *slot = &g->place[id[i * stride]], known = *slot;
+        uint32_t place = known ? known : next;
+        next += known ? 0 : 1;
+        *slot = place;
+        to[i] = address(g, place, bytes);
+    }
+    g->count = (int64_t)next - BLOCK_ROWS;
 }
 
 tl_status tl_row_gradient_add(tl_row_gradient *g, tl_tensor ids, tl_tensor values)
@@ -69,14 +84,9 @@ tl_status tl_row_gradient_add(tl_row_gradient *g, tl_tensor ids, tl_tensor value
     void *to[AT_ONCE];
     for (int64_t first = 0; first < ids.shape.dims[0]; first += AT_ONCE) {
         int64_t left = ids.shape.dims[0] - first, count = left < AT_ONCE ? left : AT_ONCE;
-        for (int64_t i = 0; i < count; i++) {
-            uint32_t *place = &g->place[id[(first + i) * ids.strides[0]]];
-            if (!*place)
-                *place = new_place(g, bytes);
-            if (!*place)
-                return TL_ERROR_MEMORY;
-            to[i] = address(g, *place, bytes);
-        }
+        if (make_places(g, count, bytes) != TL_OK)
+            return TL_ERROR_MEMORY;
+        find_places(g, count, id + first * ids.strides[0], ids.strides[0], bytes, to);
         const char *from = tl_row_address(values, first);
         if (values.strides[1] == 1 || g->width == 1) {
             k->add_rows(count, g->width, from, values.strides[0], to);

@@ -83,11 +83,11 @@ struct tl_tape {
 struct tl_row_gradient {
     tl_arena *arena;
     tl_dtype dtype;
-    int64_t rows, width; /* of the table */
-    uint32_t *place;     /* of each table row among the rows that have a gradient; 0: none */
-    void **blocks;       /* of such rows, in order of first appearance; the first one is a row of zeros, for
-                            all that have none */
-    int64_t count;
+    int64_t rows, width;  /* of the table */
+    uint32_t *place;      /* of each table row among the rows that have a gradient; 0: none */
+    void **blocks;        /* of such rows, in order of first appearance; the first one is a row of zeros, for
+                             all that have none */
+    int64_t count, ready; /* rows that have one, and rows that there are zeros for */
 };
 
 /* Whether the rule of a node looks at an input's value. */
@@ -158,7 +158,7 @@ void tl_row_gradients_add_to(const tl_row_gradient *const gradients[], int count
 /* Where row `row` of a tensor lies. */
 static inline char *tl_row_address(tl_tensor t, int64_t row)
 {
-    return tl_address(t) + row * t.strides[0] * (int64_t)tl_dtype_size(t.dtype);
+    return tl_address(t) + row * t.strides[0] * (int64_t)tl_size_of(t.dtype);
 }
 
 #endif

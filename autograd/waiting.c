@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-enum { MOST_PAIRS = 16, MOST_WEIGHTS = 8, MOST_ROWS = 256 };
+enum { MOST_PAIRS = 16, MOST_WEIGHTS = 8, MOST_ROWS = 64 };
 
 struct tl_waiting {
     tl_dtype dtype;

@@ -1,4 +1,5 @@
 #include "nn/loss.h"
+#include "tensor/tensor_internal.h"
 #include "tensor/error_internal.h"
 
 #include <math.h>
@@ -67,10 +68,17 @@ static double element(tl_tensor t, int64_t i)
 
 static int64_t largest(tl_tensor t)
 {
+    const char *at = tl_address(t);
+    const int64_t step = t.strides[0];
     int64_t best = 0;
+    if (t.dtype == TL_F32) {
+        const float *x = (const float *)(const void *)at;
+        for (int64_t i = 1; i < t.shape.dims[0]; i++)
+            best = x[i * step] > x[best * step] ? i : best;
+        return best;
+    }
     for (int64_t i = 1; i < t.shape.dims[0]; i++)
-        if (element(t, i) > element(t, best))
-            best = i;
+        best = element(t, i) > element(t, best) ? i : best;
     return best;
 }
 

@@ -47,9 +47,16 @@ void tl_iterate(int operands, const tl_tensor tensors[], tl_run run, void *conte
         size[k] = (int64_t)tl_dtype_size(tensors[k].dtype);
         inner[k] = last >= 0 ? w.strides[k][last] : 1;
     }
+    const int64_t repeats = last >= 1 ? w.extents[last - 1] : 1;
     for (;;) {
-        run(context, last >= 0 ? w.extents[last] : 1, at, inner);
-        int axis = last - 1;
+        for (int64_t i = 0; i < repeats; i++) {
+            run(context, last >= 0 ? w.extents[last] : 1, at, inner);
+            for (int k = 0; k < operands && last >= 1; k++)
+                at[k] += w.strides[k][last - 1] * size[k];
+        }
+        for (int k = 0; k < operands && last >= 1; k++)
+            at[k] -= w.strides[k][last - 1] * size[k] * repeats;
+        int axis = last - 2;
         for (; axis >= 0; axis--) {
             for (int k = 0; k < operands; k++)
                 at[k] += w.strides[k][axis] * size[k];

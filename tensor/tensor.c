@@ -272,7 +272,7 @@ static void move_run(int64_t n, char *to, int64_t to_step, const char *from, int
 static void copy_run(void *context, int64_t n, char *const at[], const int64_t strides[])
 {
     const conversion *types = context;
-    int64_t to = (int64_t)tl_dtype_size(types->to), from = (int64_t)tl_dtype_size(types->from);
+    int64_t to = (int64_t)tl_size_of(types->to), from = (int64_t)tl_size_of(types->from);
     if (types->to != types->from)
         for (int64_t i = 0; i < n; i++)
             write_element(at[0] + i * strides[0] * to, types->to,
@@ -300,6 +300,10 @@ tl_status tl_tensor_fill(tl_tensor tensor, double value)
     if (!tensor.storage)
         return tl_missing("tensor_fill", "tensor");
     tensor.storage->version = tl_next_version();
+    if (value == 0 && !signbit(value) && tl_tensor_is_row_major(tensor)) { /* all bits are 0 */
+        memset(tl_address(tensor), 0, (size_t)tl_tensor_count(tensor) * tl_size_of(tensor.dtype));
+        return TL_OK;
+    }
     tl_iterate(1, &tensor, fill_run, &(conversion){.to = tensor.dtype, .fill = value});
     return TL_OK;
 }

@@ -134,6 +134,13 @@ static tl_status label_rows(const tl_op_call *call, tl_tensor x, labelled_rows *
     return out->rows.storage && out->labels.storage ? TL_OK : tl_error_status();
 }
 
+/* The element of row i that its label names. */
+static char *at_label(const labelled_rows *in, int64_t i)
+{
+    const int32_t *label = (const int32_t *)(const void *)tl_address(in->labels);
+    return tl_row_address(in->rows, i) + label[i] * (int64_t)tl_size_of(in->rows.dtype);
+}
+
 static tl_status sparse_forward(const tl_op_call *call)
 {
     tl_tensor x = *call->inputs[0], logs = tl_scratch_tensor(call, x.dtype, x.shape);
@@ -142,10 +149,9 @@ static tl_status sparse_forward(const tl_op_call *call)
         tl_along_last_axis(call, tl_kernels_for(x.dtype)->log_softmax, logs, x) != TL_OK)
         return tl_error_status();
     tl_tensor out = tl_tensor_reshape(call->output, in.labels.shape);
-    const int32_t *label = (const int32_t *)(const void *)tl_address(in.labels);
+    tl_map_kernel *negate = tl_kernels_for(x.dtype)->map[TL_MAP_NEG];
     for (int64_t i = 0; i < in.labels.shape.dims[0]; i++)
-        tl_compute_map(TL_MAP_NEG, tl_tensor_select(out, 0, i),
-                       tl_tensor_select(tl_tensor_select(in.rows, 0, i), 0, label[i]), TL_NONE, NULL);
+        negate(1, at_label(&in, i), 1, NULL, 1, tl_row_address(out, i), 1, NULL);
     return TL_OK;
 }
 
@@ -157,13 +163,12 @@ static tl_status sparse_backward(const tl_op_call *call)
     if (!work.storage || label_rows(call, work, &in) != TL_OK ||
         tl_along_last_axis(call, tl_kernels_for(x.dtype)->softmax, work, x) != TL_OK)
         return tl_error_status();
-    float minus32 = -1;
-    double minus64 = -1;
-    tl_storage storage = {.data = x.dtype == TL_F32 ? (void *)&minus32 : (void *)&minus64};
-    tl_tensor minus_one = {.storage = &storage, .dtype = x.dtype};
-    const int32_t *label = (const int32_t *)(const void *)tl_address(in.labels);
+    const float one32 = 1;
+    const double one64 = 1;
+    const void *one = x.dtype == TL_F32 ? (const void *)&one32 : &one64;
+    tl_map_kernel *subtract = tl_kernels_for(x.dtype)->map[TL_MAP_SUB];
     for (int64_t i = 0; i < in.labels.shape.dims[0]; i++)
-        tl_compute_store(tl_tensor_select(tl_tensor_select(in.rows, 0, i), 0, label[i]), minus_one, true);
+        subtract(1, at_label(&in, i), 1, one, 1, at_label(&in, i), 1, NULL);
     tl_compute_map(TL_MAP_MUL, call->grad_inputs[0], work, tl_tensor_unsqueeze(call->grad_output, -1), NULL);
     return TL_OK;
 }

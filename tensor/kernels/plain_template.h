@@ -2,7 +2,8 @@
  *   REAL     the type
  *   MATH(f)  the name of the C library's function f for it
  *   NAME(f)  how to name what is defined here
- *   WITH_SMOOTH_MAPS  defined where exp, tanh and sigmoid are wanted too
+ *   WITH_SMOOTH_MAPS  defined where exp, tanh and sigmoid are wanted too; elsewhere
+ *   EXP_MAP  the map kernel of exp
  * Compiled without contraction of a * b + c, so that it gives the same bits for every instruction set. */
 
 /* The map kernels by formula; a, b and p as in kernels_internal.h. */
@@ -67,6 +68,7 @@ static inline REAL NAME(sigmoid)(REAL a)
 PLAIN_MAPS(DEFINE_MAP)
 #ifdef WITH_SMOOTH_MAPS
 SMOOTH_MAPS(DEFINE_MAP)
+#define EXP_MAP NAME(map_EXP)
 #endif
 #undef DEFINE_MAP
 
@@ -107,16 +109,27 @@ static double NAME(square_sum)(int64_t n, const void *a)
     return NAME(gather_lanes)(lane);
 }
 
+/* NaN, once there, stays. */
+static inline REAL NAME(larger)(REAL most, REAL value)
+{
+    return value > most || value != value ? value : most;
+}
+
 static double NAME(max)(int64_t n, const void *a, int64_t stride)
 {
     const REAL *x = a;
-    REAL most = -(REAL)INFINITY;
-    for (int64_t i = 0; i < n; i++) {
-        REAL value = x[i * stride];
-        most = value > most || value != value ? value : most;
-        if (most != most)
-            break;
-    }
+    REAL lane[NAME(LANES)], most = -(REAL)INFINITY;
+    for (int j = 0; j < NAME(LANES); j++)
+        lane[j] = most;
+    int64_t i = 0;
+    if (stride == 1)
+        for (; i + NAME(LANES) <= n; i += NAME(LANES))
+            for (int j = 0; j < NAME(LANES); j++)
+                lane[j] = NAME(larger)(lane[j], x[i + j]);
+    for (; i < n; i++)
+        most = most != most ? most : NAME(larger)(most, x[i * stride]);
+    for (int j = 0; j < NAME(LANES); j++)
+        most = most != most ? most : NAME(larger)(most, lane[j]);
     return (double)most;
 }
 
@@ -131,7 +144,15 @@ static void NAME(sum_rows)(int64_t m, int64_t n, const void *a, int64_t a_row, v
             z[j] += x[i * a_row + j];
 }
 
-enum { NAME(AHEAD) = 8 }; /* rows from which on memory is asked to get them, since they come from anywhere */
+/* Rows come from anywhere, so memory is asked for them some time ahead. */
+enum { NAME(AHEAD) = 8 };
+
+static inline void NAME(ask_for)(int64_t n, const void *row)
+{
+    enum { LINE = 64 };
+    for (int64_t at = 0; at < n * (int64_t)sizeof(REAL); at += LINE)
+        __builtin_prefetch((const char *)row + at);
+}
 
 static void NAME(copy_rows)(int64_t count, int64_t n, const void *const *from, void *out, int64_t out_row)
 {
@@ -139,7 +160,7 @@ static void NAME(copy_rows)(int64_t count, int64_t n, const void *const *from, v
     for (int64_t i = 0; i < count; i++, z += out_row) {
         const REAL *x = from[i];
         if (i + NAME(AHEAD) < count)
-            __builtin_prefetch(from[i + NAME(AHEAD)]);
+            NAME(ask_for)(n, from[i + NAME(AHEAD)]);
         for (int64_t j = 0; j < n; j++)
             z[j] = x[j];
     }
@@ -151,7 +172,7 @@ static void NAME(add_rows)(int64_t count, int64_t n, const void *a, int64_t a_ro
     for (int64_t i = 0; i < count; i++, x += a_row) {
         REAL *z = to[i];
         if (i + NAME(AHEAD) < count)
-            __builtin_prefetch(to[i + NAME(AHEAD)], 1);
+            NAME(ask_for)(n, to[i + NAME(AHEAD)]);
         for (int64_t j = 0; j < n; j++)
             z[j] += x[j];
     }
@@ -167,23 +188,29 @@ static void NAME(add_up_rows)(int64_t count, int64_t n, const void *const *from,
     }
 }
 
+/* out = exp(a - most). Returns the sum, whose terms are taken in the same order by every table. */
+static REAL NAME(exp_minus)(int64_t n, const REAL *a, REAL most, REAL *out)
+{
+    for (int64_t i = 0; i < n; i++)
+        out[i] = a[i] - most;
+    EXP_MAP(n, out, 1, NULL, 1, out, 1, NULL);
+    return (REAL)NAME(sum)(n, out, 1);
+}
+
 static void NAME(softmax)(int64_t n, const void *a, void *out)
 {
-    const REAL *x = a;
-    REAL *z = out, most = (REAL)NAME(max)(n, a, 1);
-    for (int64_t i = 0; i < n; i++)
-        z[i] = MATH(exp)(x[i] - most);
-    REAL total = (REAL)NAME(sum)(n, z, 1);
+    REAL *z = out, total = NAME(exp_minus)(n, a, (REAL)NAME(max)(n, a, 1), z);
     for (int64_t i = 0; i < n; i++)
         z[i] /= total;
 }
 
 static void NAME(log_softmax)(int64_t n, const void *a, void *out)
 {
+    enum { PIECE = 256 }; /* the exponentials go nowhere but into the sum */
     const REAL *x = a;
-    REAL *z = out, most = (REAL)NAME(max)(n, a, 1), total = 0;
-    for (int64_t i = 0; i < n; i++)
-        total += MATH(exp)(x[i] - most);
+    REAL piece[PIECE], *z = out, most = (REAL)NAME(max)(n, a, 1), total = 0;
+    for (int64_t i = 0; i < n; i += PIECE)
+        total += NAME(exp_minus)(n - i < PIECE ? n - i : PIECE, x + i, most, piece);
     REAL shift = MATH(log)(total);
     for (int64_t i = 0; i < n; i++)
         z[i] = x[i] - most - shift;

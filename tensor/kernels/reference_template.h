@@ -66,6 +66,7 @@ const tl_kernels TABLE = {
 };
 
 #undef WITH_SMOOTH_MAPS
+#undef EXP_MAP
 #undef PLAIN_MAPS
 #undef SMOOTH_MAPS
 #undef MAP_ENTRY

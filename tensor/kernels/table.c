@@ -7,6 +7,7 @@
 #define REAL       float
 #define MATH(name) name##f
 #define NAME(f)    plain_##f
+#define EXP_MAP    FOR_ISA(tl_map_exp)
 #include "plain_template.h"
 
 #define TEXT_AGAIN(isa) #isa

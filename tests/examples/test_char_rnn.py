@@ -193,7 +193,7 @@ class Writer(Text):
     def test_sample_after_training_is_of_the_best_epoch(self):
         """What was measured, saved and written is one thing: a rate that ruins the later epochs changes none."""
         model, log = self.folder / "model", self.folder / "log.csv"
-        done = self.train(*QUICK, "--epochs", 4, "--lr", 0.3, "--save", model, "--log", log)
+        done = self.train(*QUICK, "--epochs", 8, "--lr", 0.3, "--save", model, "--log", log)
         losses = [epoch["val_loss"] for epoch in history(log)]
         self.assertLess(min(losses), losses[-1])
         self.assertEqual(float(SCORE.search(done.stdout)[1]), round(min(losses), 4))
