@@ -33,8 +33,7 @@ ALWAYS_INLINE exponential split_exponential(vector x)
 
 ALWAYS_INLINE vector hold(vector x, float low, float high)
 {
-    x = choose(x < splat(low), splat(low), x);
-    return choose(x > splat(high), splat(high), x);
+    return at_most(at_least(x, splat(low)), splat(high));
 }
 
 /* tanh x = (exp(2x) - 1) / (exp(2x) + 1); past 9.1 it is 1 in single precision. */
@@ -42,14 +41,14 @@ ALWAYS_INLINE vector tanh_of(vector x)
 {
     exponential e = split_exponential(hold(x, -9.1f, 9.1f) * splat(2.0f));
     vector numerator = multiply_add(e.scale, e.excess, e.scale - splat(1.0f));
-    return numerator / (numerator + splat(2.0f));
+    return quotient(numerator, numerator + splat(2.0f));
 }
 
 /* 1 / (1 + exp(-x)) */
 ALWAYS_INLINE vector sigmoid_of(vector x)
 {
     exponential e = split_exponential(hold(-x, -87.0f, 88.37f)); /* 2^127.49: past it the scale is no float */
-    return splat(1.0f) / multiply_add(e.scale, e.excess + splat(1.0f), splat(1.0f));
+    return quotient(splat(1.0f), multiply_add(e.scale, e.excess + splat(1.0f), splat(1.0f)));
 }
 
 ALWAYS_INLINE vector exp_of(vector x)

@@ -92,6 +92,38 @@ ALWAYS_INLINE vector multiply_add(vector a, vector b, vector c)
 #endif
 }
 
+/* a / b within one unit in the last place, for b neither denormal nor so large that 1 / b is. AVX-512's
+ * division takes longer than all else that a tanh does; an estimate of 1 / b with one step of Newton's does
+ * not. */
+ALWAYS_INLINE vector quotient(vector a, vector b)
+{
+#if defined(__AVX512F__)
+    vector inverse = (vector)_mm512_rcp14_ps((__m512)b), q = a * inverse;
+    return multiply_add((vector)_mm512_fnmadd_ps((__m512)q, (__m512)b, (__m512)a), inverse, q);
+#else
+    return a / b;
+#endif
+}
+
+/* x, but no more than `most`, and no less than `least`; NaN stays NaN. */
+ALWAYS_INLINE vector at_most(vector x, vector most)
+{
+#if defined(__AVX512F__)
+    return (vector)_mm512_min_ps((__m512)most, (__m512)x);
+#else
+    return choose(x > most, most, x);
+#endif
+}
+
+ALWAYS_INLINE vector at_least(vector x, vector least)
+{
+#if defined(__AVX512F__)
+    return (vector)_mm512_max_ps((__m512)least, (__m512)x);
+#else
+    return choose(x < least, least, x);
+#endif
+}
+
 #define PASTE_AGAIN(name, isa) name##_##isa
 #define PASTE(name, isa)       PASTE_AGAIN(name, isa)
 #define FOR_ISA(name)          PASTE(name, TL_ISA)
