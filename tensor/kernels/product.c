@@ -191,12 +191,34 @@ static void map_rows(tl_map map, int64_t rows, int64_t n, float *out, int64_t ou
         kernel(n, out, 1, b, 1, out, 1, NULL);
 }
 
+enum { ABREAST = 4 };
+
+/* One row times several panels at once: with one alone each sum would wait for the one before. The same sums
+ * in the same order as in a tile. */
+static void multiply_row(const tl_product *p, int64_t row, int64_t column)
+{
+    const float *a = (const float *)p->a + row * p->a_row, *b = (const float *)p->b + column * p->k;
+    const float *c = p->c ? (const float *)p->c + row * p->c_row + column : NULL;
+    float *out = (float *)p->out + row * p->out_row + column;
+    const int64_t panel = p->k * PANEL * WIDTH;
+    vector sum[ABREAST * PANEL];
+    UNROLL for (int j = 0; j < ABREAST * PANEL; j++) sum[j] = c ? load(c + j * WIDTH) : splat(0.0f);
+    for (int64_t l = 0; l < p->k; l++, b += PANEL * WIDTH) {
+        vector left = splat(a[l]);
+        UNROLL for (int j = 0; j < ABREAST * PANEL; j++) sum[j] =
+            multiply_add(left, load(b + j / PANEL * panel + j % PANEL * WIDTH), sum[j]);
+    }
+    UNROLL for (int j = 0; j < ABREAST * PANEL; j++) store(out + j * WIDTH, sum[j]);
+}
+
 static void product_block(const tl_product *p, int64_t first, int64_t rows)
 {
     const float *a = p->a, *b = p->b, *c = p->c;
     float *out = (float *)p->out + first * p->out_row;
-    int64_t vectors = vectors_in(p->n);
-    for (int64_t v = 0; v < vectors; v += PANEL) {
+    int64_t vectors = vectors_in(p->n), v = 0;
+    for (; rows == 1 && p->n - v * WIDTH >= ABREAST * PANEL * WIDTH; v += ABREAST * PANEL)
+        multiply_row(p, first, v * WIDTH);
+    for (; v < vectors; v += PANEL) {
         int64_t wide = vectors - v < PANEL ? vectors - v : PANEL, column = v * WIDTH;
         int64_t left = p->n - column;
         tile t = {.k = p->k,

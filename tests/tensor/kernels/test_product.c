@@ -194,7 +194,7 @@ END_TEST
 static void check_pieces(const tl_kernels *kernels)
 {
     static const int64_t pieces[] = {1, 5, 7, 12, 48};
-    for (int64_t n = 13; n <= 64; n += 17)
+    for (int64_t n = 13; n <= 149; n += 17)
         for (size_t i = 0; i < sizeof pieces / sizeof pieces[0]; i++)
             for (int masked = 0; masked < 2; masked++) {
                 const int64_t m = 101, k = masked ? n : 29;

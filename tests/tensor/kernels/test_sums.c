@@ -21,7 +21,7 @@ START_TEST(plain_sums_are_sums)
                 narrow_total += (double)narrow[i * stride];
                 most = fmax(most, wide[i * stride]);
             }
-            ck_assert_double_eq_tol(tl_kernels_reference_f64.sum(n, wide, stride), total, 1e-13);
+            ck_assert_double_eq_tol(tl_kernels_reference_f64.sum(n, wide, stride), total, 1e-14 * (double)(n + 1));
             ck_assert_double_eq_tol(plain->sum(n, narrow, stride), narrow_total, 1e-6 * (double)(n + 1));
             ck_assert(tl_kernels_reference_f64.max(n, wide, stride) == most);
             ck_assert(plain->max(n, narrow, stride) == (double)(float)most);
