@@ -49,6 +49,22 @@ static tl_status flatten(const tl_op_call *call, tl_tensor values, tl_tensor *id
     return TL_OK;
 }
 
+static tl_status check_ids(int64_t count, const int32_t *id, int64_t step, int64_t rows)
+{
+    int32_t least = 0, most = 0;
+    for (int64_t i = 0; i < count; i++) {
+        least = id[i * step] < least ? id[i * step] : least;
+        most = id[i * step] > most ? id[i * step] : most;
+    }
+    if (least >= 0 && (most < rows || count == 0))
+        return TL_OK;
+    int64_t i = 0;
+    while (id[i * step] >= 0 && id[i * step] < rows)
+        i++;
+    return tl_error(TL_ERROR_RANGE, "gather: id %d, the table has rows 0 to %lld", id[i * step],
+                    (long long)rows - 1);
+}
+
 static tl_status forward(const tl_op_call *call)
 {
     tl_tensor table = *call->inputs[0], ids, rows;
@@ -56,26 +72,17 @@ static tl_status forward(const tl_op_call *call)
         return tl_error_status();
     const int32_t *id = (const int32_t *)(const void *)tl_address(ids);
     const tl_kernels *k = tl_kernels_for(table.dtype);
-    enum { AT_ONCE = 256 };
-    const void *from[AT_ONCE];
-    for (int64_t first = 0; first < ids.shape.dims[0]; first += AT_ONCE) {
-        int64_t left = ids.shape.dims[0] - first, count = left < AT_ONCE ? left : AT_ONCE;
-        for (int64_t i = 0; i < count; i++) {
-            int32_t row = id[(first + i) * ids.strides[0]];
-            if (row < 0 || row >= table.shape.dims[0])
-                return tl_error(TL_ERROR_RANGE, "gather: id %d, the table has rows 0 to %lld", row,
-                                (long long)table.shape.dims[0] - 1);
-            from[i] = tl_row_address(table, row);
-        }
-        int64_t width = table.shape.dims[1];
-        if (table.strides[1] == 1 || width == 1) {
-            k->copy_rows(count, width, from, tl_row_address(rows, first), rows.strides[0]);
-            continue;
-        }
-        for (int64_t i = 0; i < count; i++)
-            k->map[TL_MAP_COPY](width, from[i], table.strides[1], NULL, 1, tl_row_address(rows, first + i), 1,
-                                NULL);
+    const int64_t count = ids.shape.dims[0], width = table.shape.dims[1];
+    if (check_ids(count, id, ids.strides[0], table.shape.dims[0]) != TL_OK)
+        return tl_error_status();
+    if (table.strides[1] == 1 || width == 1) {
+        k->gather(count, width, tl_address(table), table.strides[0], id, ids.strides[0], tl_address(rows),
+                  rows.strides[0]);
+        return TL_OK;
     }
+    for (int64_t i = 0; i < count; i++)
+        k->map[TL_MAP_COPY](width, tl_row_address(table, id[i * ids.strides[0]]), table.strides[1], NULL, 1,
+                            tl_row_address(rows, i), 1, NULL);
     return TL_OK;
 }
 

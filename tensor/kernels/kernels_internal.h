@@ -129,10 +129,13 @@ typedef struct tl_kernels {
     /* out[j] = sum over i of a[i, j], added to what is there if `add`; from the last row to the first. */
     void (*sum_rows)(int64_t m, int64_t n, const void *a, int64_t a_row, void *out, bool add);
 
-    /* `count` rows of n consecutive elements, of which one side lies here and there: copied out; a's rows
-     * added, one after the other, to where `to` says, which may say the same place twice; added up onto out.
-     */
-    void (*copy_rows)(int64_t count, int64_t n, const void *const *from, void *out, int64_t out_row);
+    /* Rows ids[0], ids[id_step], ... of a table, n consecutive elements each, side by side in out. */
+    void (*gather)(int64_t count, int64_t n, const void *table, int64_t table_row, const int32_t *ids,
+                   int64_t id_step, void *out, int64_t out_row);
+
+    /* `count` rows of n consecutive elements, of which one side lies here and there: a's rows added, one
+     * after the other, to where `to` says, which may say the same place twice; rows from anywhere added up
+     * onto out. */
     void (*add_rows)(int64_t count, int64_t n, const void *a, int64_t a_row, void *const *to);
     void (*add_up_rows)(int64_t count, int64_t n, const void *const *from, void *out);
 

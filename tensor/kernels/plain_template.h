@@ -154,13 +154,15 @@ static inline void NAME(ask_for)(int64_t n, const void *row)
         __builtin_prefetch((const char *)row + at);
 }
 
-static void NAME(copy_rows)(int64_t count, int64_t n, const void *const *from, void *out, int64_t out_row)
+static void NAME(gather)(int64_t count, int64_t n, const void *table, int64_t table_row, const int32_t *ids,
+                         int64_t id_step, void *out, int64_t out_row)
 {
+    const REAL *rows = table;
     REAL *z = out;
     for (int64_t i = 0; i < count; i++, z += out_row) {
-        const REAL *x = from[i];
+        const REAL *x = rows + ids[i * id_step] * table_row;
         if (i + NAME(AHEAD) < count)
-            NAME(ask_for)(n, from[i + NAME(AHEAD)]);
+            NAME(ask_for)(n, rows + ids[(i + NAME(AHEAD)) * id_step] * table_row);
         for (int64_t j = 0; j < n; j++)
             z[j] = x[j];
     }
@@ -386,5 +388,5 @@ static void NAME(adagrad)(int64_t n, const double *p, const void *gradient, void
                [TL_UPDATE_AMSGRAD] = NAME(amsgrad),                                                          \
                [TL_UPDATE_ADAGRAD] = NAME(adagrad)},                                                         \
     .sum = NAME(sum), .max = NAME(max), .square_sum = NAME(square_sum), .sum_rows = NAME(sum_rows),          \
-    .copy_rows = NAME(copy_rows), .add_rows = NAME(add_rows), .add_up_rows = NAME(add_up_rows),              \
+    .gather = NAME(gather), .add_rows = NAME(add_rows), .add_up_rows = NAME(add_up_rows),                    \
     .softmax = NAME(softmax), .log_softmax = NAME(log_softmax)

@@ -50,7 +50,7 @@ static void check_complete(const tl_kernels *k)
     for (int i = 0; i < TL_UPDATE_COUNT; i++)
         ck_assert_msg(k->update[i] != NULL, "%s has no update %d", k->isa, i);
     ck_assert(k->sum && k->max && k->square_sum && k->sum_rows && k->softmax && k->log_softmax);
-    ck_assert(k->copy_rows && k->add_rows && k->add_up_rows);
+    ck_assert(k->gather && k->add_rows && k->add_up_rows);
     ck_assert(k->packed_bytes && k->pack && k->product && k->outer);
 }
 

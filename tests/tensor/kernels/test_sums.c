@@ -21,7 +21,8 @@ START_TEST(plain_sums_are_sums)
                 narrow_total += (double)narrow[i * stride];
                 most = fmax(most, wide[i * stride]);
             }
-            ck_assert_double_eq_tol(tl_kernels_reference_f64.sum(n, wide, stride), total, 1e-14 * (double)(n + 1));
+            ck_assert_double_eq_tol(tl_kernels_reference_f64.sum(n, wide, stride), total,
+                                    1e-14 * (double)(n + 1));
             ck_assert_double_eq_tol(plain->sum(n, narrow, stride), narrow_total, 1e-6 * (double)(n + 1));
             ck_assert(tl_kernels_reference_f64.max(n, wide, stride) == most);
             ck_assert(plain->max(n, narrow, stride) == (double)(float)most);
@@ -156,11 +157,13 @@ static void compare_scattered_rows(const tl_kernels *kernels)
         float *total = random_floats(n, -1, 1, 3), *expected = copy_floats(n, total);
         const void *from[COUNT];
         void *to[COUNT];
+        int32_t ids[2 * COUNT];
         for (int i = 0; i < COUNT; i++) {
             from[i] = table + i * 5 % ROWS * row;
             to[i] = sums + i * 5 % ROWS * row;
+            ids[2 * i] = (int32_t)(i * 5 % ROWS);
         }
-        kernels->copy_rows(COUNT, n, from, copies, row);
+        kernels->gather(COUNT, n, table, row, ids, 2, copies, row);
         kernels->add_rows(COUNT, n, a, row, to);
         kernels->add_up_rows(COUNT, n, from, total);
         for (int64_t j = 0; j < n; j++) {
