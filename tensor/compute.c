@@ -23,8 +23,55 @@ static void binary_run(void *context, int64_t n, char *const at[], const int64_t
     c->kernel(n, at[1], strides[1], at[2], strides[2], at[0], strides[0], c->p);
 }
 
+/* Multiply-adds below which a second thread costs more than it gives. */
+static const int64_t worth_threads = 1 << 20;
+
+static bool parallel_pays(int64_t work)
+{
+    return work >= worth_threads && tl_threads() > 1;
+}
+
+static void *advance(const void *from, int64_t elements, tl_dtype dtype)
+{
+    return from ? (char *)(uintptr_t)from + elements * (int64_t)tl_dtype_size(dtype) : NULL;
+}
+
+/* A map over elements that lie one after the other on all sides. */
+static void map_flat(tl_map map, tl_dtype dtype, int64_t n, void *out, const void *a, const void *b,
+                     const double *p)
+{
+    enum { PIECE = 1 << 14 };
+    tl_map_kernel *kernel = tl_kernels_for(dtype)->map[map];
+    if (!parallel_pays(n * 4)) { /* an element that comes from memory costs about that many */
+        kernel(n, a, 1, b, 1, out, 1, p);
+        return;
+    }
+    const unsigned mode = tl_flush_set(0); /* which threads that OpenMP starts here inherit for good */
+#pragma omp parallel num_threads(tl_threads())
+    {
+        const unsigned own = tl_flush_set(mode);
+#pragma omp for schedule(static)
+        for (int64_t first = 0; first < n; first += PIECE)
+            kernel(n - first < PIECE ? n - first : PIECE, advance(a, first, dtype), 1,
+                   advance(b, first, dtype), 1, advance(out, first, dtype), 1, p);
+        tl_flush_set(own);
+    }
+    tl_flush_set(mode);
+}
+
+/* Whether a has out's elements in out's order, without gaps. */
+static bool lies_like(tl_tensor a, tl_tensor out)
+{
+    return tl_shape_equal(a.shape, out.shape) && tl_tensor_is_row_major(a);
+}
+
 void tl_compute_map(tl_map map, tl_tensor out, tl_tensor a, tl_tensor b, const double *p)
 {
+    if (lies_like(out, out) && lies_like(a, out) && (!b.storage || lies_like(b, out))) {
+        map_flat(map, out.dtype, tl_tensor_count(out), tl_address(out), tl_address(a),
+                 b.storage ? tl_address(b) : NULL, p);
+        return;
+    }
     map_context context = {tl_kernels_for(out.dtype)->map[map], p};
     tl_tensor operands[3] = {out, tl_tensor_broadcast(a, out.shape)};
     if (!b.storage) {
@@ -77,6 +124,30 @@ static void reduce(tl_run run, tl_tensor out, tl_tensor a)
     tl_iterate(2, operands, run, &a.dtype);
 }
 
+/* out[j] = the sum of column j, columns spread over threads. */
+static void sum_columns(tl_tensor rows, tl_tensor out, bool add)
+{
+    enum { COLUMNS = 16 };
+    const tl_kernels *k = tl_kernels_for(rows.dtype);
+    const int64_t m = rows.shape.dims[0], n = rows.shape.dims[1];
+    if (n <= COLUMNS || !parallel_pays(m * n * 4)) {
+        k->sum_rows(m, n, tl_address(rows), rows.strides[0], tl_address(out), add);
+        return;
+    }
+    const unsigned mode = tl_flush_set(0); /* which threads that OpenMP starts here inherit for good */
+#pragma omp parallel num_threads(tl_threads())
+    {
+        const unsigned own = tl_flush_set(mode);
+#pragma omp for schedule(static)
+        for (int64_t first = 0; first < n; first += COLUMNS)
+            k->sum_rows(m, n - first < COLUMNS ? n - first : COLUMNS,
+                        advance(tl_address(rows), first, rows.dtype), rows.strides[0],
+                        advance(tl_address(out), first, rows.dtype), add);
+        tl_flush_set(own);
+    }
+    tl_flush_set(mode);
+}
+
 void tl_compute_sum(tl_tensor out, tl_tensor a, bool add)
 {
     tl_tensor rows;
@@ -86,8 +157,7 @@ void tl_compute_sum(tl_tensor out, tl_tensor a, bool add)
     }
     if (out.shape.rank == 1 && a.shape.rank > 1 && out.strides[0] == 1 &&
         out.shape.dims[0] == a.shape.dims[a.shape.rank - 1] && tl_tensors_as_rows(1, &a, &rows)) {
-        tl_kernels_for(a.dtype)->sum_rows(rows.shape.dims[0], rows.shape.dims[1], tl_address(rows),
-                                          rows.strides[0], tl_address(out), add);
+        sum_columns(rows, out, add);
         return;
     }
     if (!add)
@@ -99,19 +169,6 @@ void tl_compute_max(tl_tensor out, tl_tensor a)
 {
     tl_tensor_fill(out, -(double)INFINITY);
     reduce(max_run, out, a);
-}
-
-/* Multiply-adds below which a second thread costs more than it gives. */
-static const int64_t worth_threads = 1 << 20;
-
-static bool parallel_pays(int64_t work)
-{
-    return work >= worth_threads && tl_threads() > 1;
-}
-
-static void *advance(const void *from, int64_t elements, tl_dtype dtype)
-{
-    return from ? (char *)(uintptr_t)from + elements * (int64_t)tl_dtype_size(dtype) : NULL;
 }
 
 void tl_compute_product(tl_dtype dtype, const tl_product *product)
@@ -145,19 +202,21 @@ void tl_compute_product(tl_dtype dtype, const tl_product *product)
 void tl_compute_outer(tl_dtype dtype, const tl_outer *outer)
 {
     const tl_kernels *k = tl_kernels_for(dtype);
-    enum { ROWS = 12 };
-    if (outer->k <= ROWS || !parallel_pays(outer->count * outer->m * outer->n * outer->k)) {
+    enum { LEAST = 8 };
+    if (outer->k <= LEAST || !parallel_pays(outer->count * outer->m * outer->n * outer->k)) {
         k->outer(outer);
         return;
     }
+    const int64_t share = (outer->k + tl_threads() - 1) / tl_threads(),
+                  height = share < LEAST ? LEAST : share;
     const unsigned mode = tl_flush_set(0); /* which threads that OpenMP starts here inherit for good */
 #pragma omp parallel num_threads(tl_threads())
     {
         const unsigned own = tl_flush_set(mode);
 #pragma omp for schedule(static)
-        for (int64_t first = 0; first < outer->k; first += ROWS) {
+        for (int64_t first = 0; first < outer->k; first += height) {
             tl_outer part = *outer;
-            part.k = outer->k - first < ROWS ? outer->k - first : ROWS;
+            part.k = outer->k - first < height ? outer->k - first : height;
             part.first = outer->first + first;
             part.out = advance(outer->out, first * outer->out_row, dtype);
             k->outer(&part);
