@@ -21,6 +21,32 @@ static void lay_out(tl_tensor *rows)
     rows->strides[1] = shape.dims[0] * features;
 }
 
+static int64_t sample_at(const tl_batch_run *run, int64_t i)
+{
+    return run->order ? run->order[i] : i;
+}
+
+/* Copies sequences of features step by step, as rows of a table, where they lie like one. False, with nothing
+ * done, where they do not, or where a step is too small to be worth it. */
+static bool take_steps(const tl_batch_run *run, tl_tape *tape, tl_tensor source, int64_t first, tl_tensor to)
+{
+    enum { SMALL = 8 };
+    if (to.shape.rank != 3 || source.dtype != to.dtype || to.shape.dims[2] < SMALL || source.strides[2] != 1)
+        return false;
+    const int64_t n = to.shape.dims[0], steps = to.shape.dims[1], row = source.strides[1];
+    const int64_t apart = row > 0 ? source.strides[0] / row : 0;
+    if (apart < 1 || apart * row != source.strides[0] || source.shape.dims[0] * apart > INT32_MAX - steps)
+        return false;
+    int32_t *ids = tl_arena_take(tape->arena, (size_t)(n * steps) * sizeof *ids);
+    for (int64_t i = 0; ids && i < n; i++)
+        for (int64_t t = 0; t < steps; t++)
+            ids[t * n + i] = (int32_t)(sample_at(run, first + i) * apart + t);
+    if (ids)
+        tl_kernels_for(to.dtype)->gather(n * steps, to.shape.dims[2], tl_address(source), row, ids, 1,
+                                         tl_address(to), to.strides[0]);
+    return ids != NULL;
+}
+
 /* Samples [first, first + n) in order, copied onto the tape; floats in the model's type. */
 static tl_var *take_rows(const tl_batch_run *run, tl_tape *tape, tl_tensor source, int64_t first, int64_t n,
                          tl_dtype dtype)
@@ -31,11 +57,12 @@ static tl_var *take_rows(const tl_batch_run *run, tl_tape *tape, tl_tensor sourc
     lay_out(&rows);
     if (tl_tape_place(tape, &rows) != TL_OK)
         return NULL;
-    for (int64_t i = 0; i < n; i++) {
-        int64_t sample = run->order ? run->order[first + i] : first + i;
-        if (tl_tensor_copy(tl_tensor_select(rows, 0, i), tl_tensor_select(source, 0, sample)) != TL_OK)
+    if (take_steps(run, tape, source, first, rows))
+        return tl_input(tape, rows);
+    for (int64_t i = 0; i < n; i++)
+        if (tl_tensor_copy(tl_tensor_select(rows, 0, i),
+                           tl_tensor_select(source, 0, sample_at(run, first + i))) != TL_OK)
             return NULL;
-    }
     return tl_input(tape, rows);
 }
 

@@ -197,6 +197,8 @@ static void run_back(const scan *s, tl_map slope)
             map_step(s, slope, from_outside(s, i), h, to);
         z = to;
     }
+    if (!s->dh.base)
+        return;
     if (s->steps == 0) {
         map_step(s, TL_MAP_COPY, s->add_dh ? s->dh : (plane){0}, (plane){0}, s->dh);
         return;
@@ -420,7 +422,7 @@ static tl_status backward(const tl_op_call *call)
         return TL_ERROR_MEMORY;
     s.last_only = call->more && call->more->last_only;
     s.dx = plane_of(call, dx);
-    s.dh = plane_of(call, dh);
+    s.dh = tl_wanted(call, 2) || moving ? plane_of(call, dh) : (plane){0};
     s.add_dh = !dh_aside && call->add[2];
     if (tl_wanted(call, 1))
         s.dw = (tl_outer){.n = s.n,
