@@ -133,15 +133,34 @@ static double NAME(max)(int64_t n, const void *a, int64_t stride)
     return (double)most;
 }
 
+/* Adds up `width` columns, constant where this is inlined, so that their sums stay in registers. */
+static inline __attribute__((always_inline)) void NAME(sum_block)(const int width, int64_t m, const REAL *x,
+                                                                  int64_t a_row, REAL *z)
+{
+    REAL sum[4 * NAME(LANES)];
+    for (int j = 0; j < width; j++)
+        sum[j] = z[j];
+    for (int64_t i = m - 1; i >= 0; i--)
+        for (int j = 0; j < width; j++)
+            sum[j] += x[i * a_row + j];
+    for (int j = 0; j < width; j++)
+        z[j] = sum[j];
+}
+
 static void NAME(sum_rows)(int64_t m, int64_t n, const void *a, int64_t a_row, void *out, bool add)
 {
+    enum { WIDE = 4 * NAME(LANES) };
     const REAL *x = a;
     REAL *z = out;
     if (!add)
         memset(z, 0, (size_t)n * sizeof *z);
-    for (int64_t i = m - 1; i >= 0; i--)
-        for (int64_t j = 0; j < n; j++)
-            z[j] += x[i * a_row + j];
+    int64_t j = 0;
+    for (; j + WIDE <= n; j += WIDE)
+        NAME(sum_block)(WIDE, m, x + j, a_row, z + j);
+    for (; j + NAME(LANES) <= n; j += NAME(LANES))
+        NAME(sum_block)(NAME(LANES), m, x + j, a_row, z + j);
+    for (; j < n; j++)
+        NAME(sum_block)(1, m, x + j, a_row, z + j);
 }
 
 /* Rows come from anywhere, so memory is asked for them some time ahead. */
