@@ -25,6 +25,7 @@ enum { WIDTH = VECTOR_BYTES / 4 }; /* floats in a vector */
 
 typedef float vector __attribute__((vector_size(VECTOR_BYTES)));
 typedef int32_t integers __attribute__((vector_size(VECTOR_BYTES)));
+typedef uint32_t words __attribute__((vector_size(VECTOR_BYTES)));
 typedef float loose_vector __attribute__((vector_size(VECTOR_BYTES), aligned(4), may_alias));
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
