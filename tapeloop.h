@@ -5,6 +5,7 @@
 
 #include "tensor/arena.h"
 #include "tensor/error.h"
+#include "tensor/isa.h"
 #include "tensor/options.h"
 #include "tensor/random.h"
 #include "tensor/shape.h"

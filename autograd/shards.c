@@ -2,7 +2,7 @@
 #include "autograd/tape_internal.h"
 #include "tensor/compute_internal.h"
 #include "tensor/memory_internal.h"
-#include "tensor/threads.h"
+#include "tensor/team_internal.h"
 
 #include <omp.h>
 #include <stdio.h>
@@ -23,6 +23,7 @@ typedef struct shard {
     tl_arena *arena;
     kept_gradient *first;
     tl_status status;
+    double seconds; /* that it took */
     char message[MESSAGE_SIZE];
 } shard;
 
@@ -38,6 +39,7 @@ struct tl_shards {
     int tape_count;
     shard *shards;
     int64_t capacity, count;
+    double seconds; /* of a shard of the last run */
     target *targets;
     int target_count, target_capacity;
 };
@@ -141,6 +143,7 @@ int64_t tl_shard_rows(int64_t batch)
 
 static void run_one(shard *to, int64_t number, tl_tape *tape, tl_shard_function f, void *context)
 {
+    const double start = omp_get_wtime();
     tl_arena_reset(to->arena);
     tl_tape_reset(tape);
     tape->rows_arena = to->arena;
@@ -150,21 +153,33 @@ static void run_one(shard *to, int64_t number, tl_tape *tape, tl_shard_function 
         to->status = keep_gradients(tape, to);
     if (to->status != TL_OK)
         snprintf(to->message, sizeof to->message, "%s", tl_error_message());
+    to->seconds = omp_get_wtime() - start;
+}
+
+/* How many threads to use for so many shards, going by what those of the last run took: no result depends on
+ * it. A first run uses all, so that every tape finds its size. */
+static int threads_for(const tl_shards *s, int64_t count)
+{
+    static const double worth_threads = 20e-6; /* seconds that to start and await others takes, twice over */
+    const int threads = tl_team_size(count);
+    return s->tape_count >= threads && s->seconds * (double)count < worth_threads ? 1 : threads;
 }
 
 tl_status tl_shards_run(tl_shards *s, int64_t count, tl_shard_function f, void *context)
 {
-    int threads = tl_threads();
-    threads = count < threads ? (int)count : threads;
     s->count = 0;
     if (count < 1)
         return TL_OK;
+    const int threads = threads_for(s, count);
     if (grow_tapes(s, threads) != TL_OK || grow_shards(s, count) != TL_OK)
         return TL_ERROR_MEMORY;
     s->count = count;
-#pragma omp parallel for schedule(static, 1) num_threads(threads)
+#pragma omp parallel for schedule(static, 1) num_threads(threads) if (threads > 1)
     for (int64_t i = 0; i < count; i++)
         run_one(&s->shards[i], i, s->tapes[omp_get_thread_num()], f, context);
+    s->seconds = 0;
+    for (int64_t i = 0; i < count; i++)
+        s->seconds += s->shards[i].seconds / (double)count;
     for (int64_t i = 0; i < count; i++)
         if (s->shards[i].status != TL_OK) {
             s->count = 0;
@@ -277,7 +292,7 @@ tl_status tl_shards_merge(tl_shards *s)
         for (const kept_gradient *kept = s->shards[i].first; kept; kept = kept->next)
             if (!find_target(s, kept->key) && add_target(s, kept) != TL_OK)
                 return TL_ERROR_MEMORY;
-    int threads = tl_threads();
+    int threads = tl_team_size(INT64_MAX);
     for (int i = 0; i < s->target_count; i++) {
         const target *t = &s->targets[i];
         int parts = is_large(t) ? threads : 1;

@@ -1,6 +1,7 @@
 #include "autograd/tape.h"
 #include "autograd/tape_internal.h"
 #include "tensor/error_internal.h"
+#include "tensor/kernels/kernels_internal.h"
 #include "tensor/memory_internal.h"
 
 #include <string.h>
@@ -9,7 +10,7 @@ enum { FIRST_LEAF_CAPACITY = 32 };
 
 tl_tape *tl_tape_new(void)
 {
-    tl_tape *tape = tl_allocate(sizeof *tape);
+    tl_tape *tape = tl_kernels_check("tape") == TL_OK ? tl_allocate(sizeof *tape) : NULL;
     if (!tape)
         return NULL;
     tape->arena = tl_arena_new(0);

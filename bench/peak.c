@@ -9,7 +9,11 @@ static const struct {
     peak_loop *loop;
     const double *flops;
 } loops[] = {
+#if defined(__aarch64__)
+    {"neon", peak_loop_neon, &peak_flops_neon},
+#else
     {"baseline", peak_loop_baseline, &peak_flops_baseline},
+#endif
 #if defined(__x86_64__)
     {"avx2", peak_loop_avx2, &peak_flops_avx2},
     {"avx512", peak_loop_avx512, &peak_flops_avx512},

@@ -2,7 +2,7 @@
 #include "tensor/flush_internal.h"
 #include "tensor/iterate_internal.h"
 #include "tensor/tensor_internal.h"
-#include "tensor/threads.h"
+#include "tensor/team_internal.h"
 
 #include <math.h>
 
@@ -28,7 +28,7 @@ static const int64_t worth_threads = 1 << 20;
 
 static bool parallel_pays(int64_t work)
 {
-    return work >= worth_threads && tl_threads() > 1;
+    return work >= worth_threads && tl_team_size(work) > 1;
 }
 
 static void *advance(const void *from, int64_t elements, tl_dtype dtype)
@@ -47,7 +47,7 @@ static void map_flat(tl_map map, tl_dtype dtype, int64_t n, void *out, const voi
         return;
     }
     const unsigned mode = tl_flush_set(0); /* which threads that OpenMP starts here inherit for good */
-#pragma omp parallel num_threads(tl_threads())
+#pragma omp parallel num_threads(tl_team_size(INT64_MAX))
     {
         const unsigned own = tl_flush_set(mode);
 #pragma omp for schedule(static)
@@ -135,7 +135,7 @@ static void sum_columns(tl_tensor rows, tl_tensor out, bool add)
         return;
     }
     const unsigned mode = tl_flush_set(0); /* which threads that OpenMP starts here inherit for good */
-#pragma omp parallel num_threads(tl_threads())
+#pragma omp parallel num_threads(tl_team_size(INT64_MAX))
     {
         const unsigned own = tl_flush_set(mode);
 #pragma omp for schedule(static)
@@ -180,7 +180,7 @@ void tl_compute_product(tl_dtype dtype, const tl_product *product)
         return;
     }
     const unsigned mode = tl_flush_set(0); /* which threads that OpenMP starts here inherit for good */
-#pragma omp parallel num_threads(tl_threads())
+#pragma omp parallel num_threads(tl_team_size(INT64_MAX))
     {
         const unsigned own = tl_flush_set(mode);
 #pragma omp for schedule(static)
@@ -207,10 +207,10 @@ void tl_compute_outer(tl_dtype dtype, const tl_outer *outer)
         k->outer(outer);
         return;
     }
-    const int64_t share = (outer->k + tl_threads() - 1) / tl_threads(),
-                  height = share < LEAST ? LEAST : share;
+    const int threads = tl_team_size(outer->k);
+    const int64_t share = (outer->k + threads - 1) / threads, height = share < LEAST ? LEAST : share;
     const unsigned mode = tl_flush_set(0); /* which threads that OpenMP starts here inherit for good */
-#pragma omp parallel num_threads(tl_threads())
+#pragma omp parallel num_threads(tl_team_size(INT64_MAX))
     {
         const unsigned own = tl_flush_set(mode);
 #pragma omp for schedule(static)
@@ -238,7 +238,7 @@ void tl_compute_update(tl_dtype dtype, tl_update update, int64_t n, const double
         return;
     }
     tl_flush_set(0);
-#pragma omp parallel num_threads(tl_threads())
+#pragma omp parallel num_threads(tl_team_size(INT64_MAX))
     {
         const unsigned own = tl_flush_set(dtype == TL_F32 ? tl_flushing : 0);
 #pragma omp for schedule(static)

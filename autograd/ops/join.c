@@ -1,5 +1,5 @@
-/* concat and stack. The joined axis lies outermost in memory, so that each part is one stretch: a stack over
- * time is time-major without a transposition. */
+/* concat and stack. What is joined stays time-major if it is: a concatenation lies in memory as its first part
+ * does, and the new axis of a stack lies outermost, so that each part is one stretch. */
 #include "autograd/ops/ops_internal.h"
 
 typedef struct join_attributes {
@@ -42,6 +42,8 @@ static tl_status concat_infer(const tl_op_call *call, tl_tensor *result)
                             TL_SHAPE_TEXT(shape), TL_SHAPE_TEXT(first), axis);
         result->shape.dims[axis] += shape.dims[axis];
     }
+    if (result->shape.rank > 0)
+        tl_tensor_set_strides_like(result, *call->inputs[0]);
     return TL_OK;
 }
 

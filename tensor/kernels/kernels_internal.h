@@ -153,6 +153,10 @@ typedef struct tl_kernels {
 /* The table for TL_F64, which is always the plain one, or the chosen one for TL_F32. Thread-safe. */
 const tl_kernels *tl_kernels_for(tl_dtype dtype);
 
+/* An error of the operation `what` if TAPELOOP_ISA names no table that this machine can run; the best one is
+ * chosen then. */
+tl_status tl_kernels_check(const char *what);
+
 /* Every f32 table that this machine can run, the plain one first; returns how many. */
 int tl_kernels_available(const tl_kernels *tables[], int most);
 

@@ -1,4 +1,5 @@
 /* Threads change no bit: neither of histories and weights, nor of a sample's prediction in any company. */
+#include "tensor/team_internal.h"
 #include "tensor/threads.h"
 #include "tests/nn/cells_internal.h"
 #include "tests/nn/testing_internal.h"
@@ -155,6 +156,7 @@ END_TEST
 
 int main(void)
 {
+    tl_team_set_cores(8); /* so that as many threads are used as are asked for */
     TCase *tests = tcase_create("threads");
     tcase_add_loop_test(tests, threads_change_no_bit, 0, PROBLEMS);
     tcase_add_loop_test(tests, predictions_do_not_depend_on_company, 0, PROBLEMS);

@@ -1,25 +1,44 @@
 /* Work over threads: how many there may be, that results do not depend on it bit for bit, and that the
  * mode of the floating-point unit comes back as it was. */
 #include "tensor/compute_internal.h"
+#include "tensor/cores_internal.h"
 #include "tensor/flush_internal.h"
+#include "tensor/team_internal.h"
 #include "tensor/threads.h"
 #include "tests/support/numbers.h"
+#include "tests/support/again.h"
 #include "tests/support/suite.h"
 
 #include <dirent.h>
 #include <omp.h>
 #include <pthread.h>
 
+/* What this program prints when it is run again: see main. */
+static int threads_with(const char *omp_num_threads)
+{
+    char text[TEXT_SIZE];
+    ck_assert_int_eq(run_again("OMP_NUM_THREADS", omp_num_threads, text), 0);
+    return atoi(text);
+}
+
 START_TEST(the_number_of_threads_can_be_set)
 {
-    ck_assert_int_eq(tl_threads(), omp_get_max_threads());
+    const int usual = tl_threads();
     ck_assert_int_eq(tl_set_threads(3), TL_OK);
     ck_assert_int_eq(tl_threads(), 3);
     ck_assert_int_eq(tl_set_threads(-1), TL_ERROR_ARGUMENT);
     EXPECT_ERROR(TL_ERROR_ARGUMENT, "set_threads: -1 threads, expected 0 or more");
     ck_assert_int_eq(tl_threads(), 3);
     ck_assert_int_eq(tl_set_threads(0), TL_OK);
-    ck_assert_int_eq(tl_threads(), omp_get_max_threads());
+    ck_assert_int_eq(tl_threads(), usual);
+}
+END_TEST
+
+START_TEST(without_a_setting_it_is_openmps_or_the_cores)
+{
+    ck_assert_int_eq(threads_with(NULL), tl_cores());
+    ck_assert_int_eq(threads_with("1"), 1);
+    ck_assert_int_eq(threads_with("7"), 7);
 }
 END_TEST
 
@@ -48,10 +67,11 @@ START_TEST(the_setting_is_the_calling_threads_own)
 {
     pthread_t thread;
     int other = 0;
-    tl_set_threads(omp_get_max_threads() + 7);
+    const int usual = tl_threads();
+    tl_set_threads(usual + 7);
     ck_assert_int_eq(pthread_create(&thread, NULL, ask_threads, &other), 0);
     ck_assert_int_eq(pthread_join(thread, NULL), 0);
-    ck_assert_int_eq(other, omp_get_max_threads());
+    ck_assert_int_eq(other, usual);
 }
 END_TEST
 
@@ -218,7 +238,7 @@ static int running_threads(void)
     return count;
 }
 
-/* OpenMP keeps the threads that it has started. */
+/* Threads are kept once they were started. */
 START_TEST(small_work_starts_no_threads_and_large_work_does)
 {
     int before = running_threads();
@@ -338,9 +358,15 @@ START_TEST(spread_products_flush_in_single_precision_alone)
 }
 END_TEST
 
-int main(void)
+/* With an argument: prints the number of threads. */
+int main(int argc, char **argv)
 {
-    return RUN_SUITE("threads", the_number_of_threads_can_be_set, inside_a_parallel_region_there_is_one,
+    (void)argv;
+    if (argc > 1)
+        return printf("%d\n", tl_threads()) < 0;
+    tl_team_set_cores(8); /* so that results are compared between as many threads as are asked for */
+    return RUN_SUITE("threads", the_number_of_threads_can_be_set,
+                     without_a_setting_it_is_openmps_or_the_cores, inside_a_parallel_region_there_is_one,
                      the_setting_is_the_calling_threads_own, products_do_not_depend_on_the_number_of_threads,
                      spread_products_are_those_of_the_kernel, updates_do_not_depend_on_the_number_of_threads,
                      small_work_starts_no_threads_and_large_work_does, flushing_is_set_and_restored,
