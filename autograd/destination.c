@@ -61,13 +61,13 @@ static tl_status find_place(const tl_node *node, int input, const tl_op_call *ca
 }
 
 /* Takes a part of grad_output for the gradient of an input, if nothing else is there and nothing else wants
- * to keep what lies there. */
+ * to keep what lies there, or is to read it yet: more may be added to an input's gradient. */
 static bool borrow(const tl_node *node, int input, const tl_op_call *call, tl_call_private *more)
 {
     tl_var *x = node->inputs[input], *output = node->output;
     const tl_tensor part = node->op->more->lend(call, input, &more->place);
-    if (!node->needed[input] || !part.storage || x->base || x->gradient.storage || output->retains ||
-        !x->node)
+    if (!node->needed[input] || !part.storage || part.storage->awaited || x->base || x->gradient.storage ||
+        output->retains || !x->node)
         return false;
     x->gradient = part;
     x->lent = output->lends = true;
@@ -91,7 +91,8 @@ tl_status tl_destination_find(const tl_node *node, int input, const tl_op_call *
     }
     tl_status status = find_place(node, input, call, to);
     if (input < TL_MAX_INPUTS) {
-        const bool alone = x->uses == 1 && (!x->base || x->is_part), leaf = !x->node && !x->base;
+        const bool alone = x->uses == 1 && (!x->base || (x->is_part && !x->base->used_otherwise)),
+                   leaf = !x->node && !x->base;
         more->stays |= (unsigned)(to->aside || alone) << input;
         more->may_wait |= (unsigned)(leaf && !to->aside) << input;
     }

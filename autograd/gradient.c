@@ -63,7 +63,7 @@ tl_status tl_gradient_of(tl_var *x, tl_tensor *gradient)
 
 bool tl_split(tl_var *x)
 {
-    return !x->base && x->made && x->uses == 0 && !x->first_part && !x->retains;
+    return !x->base && x->made && !x->lazy && x->uses == 0 && !x->first_part && !x->retains;
 }
 
 tl_var *tl_part(tl_var *x, int axis, int64_t index)
@@ -125,6 +125,8 @@ void tl_recycle(tl_var *x)
             return;
         uses++;
     }
-    if (uses == x->uses && !x->read_back && !x->retains && x->value.storage->recycled)
-        tl_pool_give(&x->tape->pool, x->value.storage);
+    if (uses != x->uses || !x->made || x->read_back || x->retains || !x->value.storage->recycled)
+        return;
+    tl_pool_give(&x->tape->pool, x->value.storage);
+    x->made = false; /* not twice */
 }

@@ -105,13 +105,14 @@ static tl_node *new_node(tl_tape *tape, const tl_op_call *call, tl_var *const in
 }
 
 /* Counts a use of each input, and says whose value is to be looked at again. */
-static void note_uses(tl_node *node, tl_var *const inputs[], int count)
+static void note_uses(const tl_node *node, tl_var *const inputs[], int count)
 {
     for (int i = 0; i < count; i++) {
         tl_var *x = inputs[i], *home = x->base ? x->base : x;
         bool read = node && tl_node_reads(node, i);
         x->uses++;
         x->read_back |= read;
+        home->used_otherwise |= !x->is_part;
         if (home == x)
             continue;
         home->uses++;
@@ -177,6 +178,7 @@ tl_var *tl_apply(const tl_op *op, tl_var *const inputs[], int count, const void 
     if (op->view) {
         output->base = inputs[0]->base ? inputs[0]->base : inputs[0];
         output->base->uses += 2; /* one that may be used more than once */
+        output->base->used_otherwise = true;
         return output;
     }
     bool laid_out = false;
@@ -191,6 +193,8 @@ tl_var *tl_apply(const tl_op *op, tl_var *const inputs[], int count, const void 
             return NULL;
         node->output = output;
     }
+    for (int i = 0; i < count && op->lazy; i++) /* they are read when somebody looks at the value */
+        tl_keep_value(inputs[i]);
     if (op->lazy)
         output->lazy = node;
     else if (compute(&call, tensors, output) != TL_OK)

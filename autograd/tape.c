@@ -111,7 +111,7 @@ tl_status tl_tape_place(tl_tape *tape, tl_tensor *value)
         return TL_ERROR_MEMORY;
     *storage = (tl_storage){.data = (char *)storage + header,
                             .bytes = bytes,
-                            .version = tape->generation,
+                            .version = tape->recycles ? tl_next_version() : tape->generation,
                             .tape = tape,
                             .recycled = tape->recycles};
     value->storage = storage;
@@ -236,6 +236,7 @@ tl_var *tl_import(tl_tape *tape, tl_var *x)
         tl_error(TL_ERROR_STATE, "import: the value of this var was not looked at yet (tl_value)");
         return NULL;
     }
+    tl_keep_value(x);
     return without_gaps(tl_tape_leaf(tape, x, true, x->value, x->needs_gradient));
 }
 
@@ -259,6 +260,7 @@ tl_var *tl_detach(tl_var *x)
     if (!x || tl_materialize(x) != TL_OK)
         return NULL;
     tl_var *cut = tl_var_new(x->tape);
+    tl_keep_value(x);
     if (cut) {
         cut->value = x->value;
         cut->mask = x->mask;
@@ -273,7 +275,10 @@ tl_tape *tl_tape_of(const tl_var *x)
 
 tl_tensor tl_value(tl_var *x)
 {
-    return x && tl_materialize(x) == TL_OK ? x->value : (tl_tensor){0};
+    if (!x || tl_materialize(x) != TL_OK)
+        return (tl_tensor){0};
+    tl_keep_value(x);
+    return x->value;
 }
 
 tl_shape tl_shape_of(const tl_var *x)

@@ -31,14 +31,15 @@ struct tl_var {
     const void *key; /* of a leaf with a home: the parameter, or the var of another tape */
     bool key_is_var;
     bool needs_gradient, retains;
-    bool lent;      /* the gradient lies in another var's, and is not given back */
-    bool lends;     /* the other way round: the gradient is not given back, since others lie in it */
-    bool made;      /* its value is an op's result, in memory of its own */
-    bool is_part;   /* of base: no other var has the same elements, and all are reached by parts alone */
-    bool in_parts;  /* of a base: what no part has claimed yet of its gradient is undefined */
-    bool read_back; /* a rule looks at the value again */
-    int part_axis;  /* along which parts are cut off */
-    int uses;       /* recorded, of the value and of views of it */
+    bool lent;           /* the gradient lies in another var's, and is not given back */
+    bool lends;          /* the other way round: the gradient is not given back, since others lie in it */
+    bool made;           /* its value is an op's result, in memory of its own */
+    bool is_part;        /* of base, which others may reach as a whole or by views, but not by other parts */
+    bool used_otherwise; /* of a base: as a whole or by views, and not by parts alone */
+    bool in_parts;       /* of a base: what no part has claimed yet of its gradient is undefined */
+    bool read_back;      /* a rule looks at the value again */
+    int part_axis;       /* along which parts are cut off */
+    int uses;            /* recorded, of the value and of views of it */
     tl_var *first_part, *next_part;
     tl_row_gradient *rows; /* of a leaf with a home: the part of its gradient that came by rows */
     tl_tensor *mask;
@@ -59,7 +60,8 @@ typedef struct tl_pack {
 struct tl_tape {
     tl_arena *arena;
     tl_pool pool;        /* gradients and scratch, recycled within the arena */
-    uint64_t generation; /* the version of every storage made since the reset */
+    uint64_t generation; /* the version of every storage made since the reset, but for recycled ones: others
+                            were there before them */
     tl_node *last;
     tl_var *first_leaf, **next_leaf; /* leaves with a home, in order of first use */
     tl_var **leaf_table;             /* the same by key, open addressing */
@@ -140,6 +142,13 @@ void tl_parts_settle(tl_var *x);
 /* Takes the memory of a var back for other values, if it was used once, as a whole or part by part, and no
  * rule looks at it again. */
 void tl_recycle(tl_var *x);
+
+/* Sees to it that this does not happen, for somebody who looks at the value by other ways than uses of x. */
+static inline void tl_keep_value(const tl_var *x)
+{
+    if (x->value.storage && x->value.storage->recycled)
+        x->value.storage->recycled = false;
+}
 
 /* Remembers a^T g, to be added to out with others of its chunk. False if it must be done at once: memory of
  * the two is not sure to stay. */
