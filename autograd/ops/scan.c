@@ -263,7 +263,8 @@ static int64_t find_moving(tl_tensor mask, int64_t moving[])
     return count;
 }
 
-/* The scan of a call, forward: all rows, or those that move, in *moving then and else NULL. */
+/* The scan of a call but for x, which is only there on the way forward: all rows, or those that move, in
+ * *moving then and else NULL. */
 static tl_status describe(const tl_op_call *call, scan *s, const int64_t **moving)
 {
     const scan_attributes *at = call->attributes;
@@ -276,10 +277,9 @@ static tl_status describe(const tl_op_call *call, scan *s, const int64_t **movin
                 .n = shape.dims[2],
                 .size = (int64_t)tl_dtype_size(dtype),
                 .backwards = at->backwards,
-                .x = plane_of(call, *call->inputs[0]),
                 .h = plane_of(call, *call->inputs[2]),
                 .y = plane_of(call, call->output)};
-    if (!s->x.base || !s->h.base)
+    if (!s->h.base)
         return TL_ERROR_MEMORY;
     if (!at->mask.storage)
         return TL_OK;
@@ -325,8 +325,9 @@ static tl_status forward(const tl_op_call *call)
     const int64_t *moving;
     if (describe(call, &s, &moving) != TL_OK)
         return tl_error_status();
+    s.x = plane_of(call, *call->inputs[0]);
     s.packed = tl_tape_pack(call->tape, *call->inputs[1]);
-    if (!s.packed)
+    if (!s.x.base || !s.packed)
         return TL_ERROR_MEMORY;
     if (!moving || s.rows == call->output.shape.dims[0]) {
         run_forward(&s, at->activation);

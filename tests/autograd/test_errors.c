@@ -88,6 +88,23 @@ START_TEST(products_name_shapes_and_types)
             "affine: mask [2] of u8 with [2, 3] x [3, 5]");
     refused(tl_affine_masked(F32(2, 3), F32(3, 3), F32(3), TL_TANH, tl_value(F32(2))), TL_ERROR_SHAPE,
             "affine: mask [2] of f32");
+    const tl_tensor none = {0};
+    refused(tl_affine_scan(F32(2, 5, 3), F32(3, 4), F32(2, 3), TL_TANH, false, none), TL_ERROR_SHAPE,
+            "affine_scan: x [2, 5, 3], w [3, 4], h [2, 3], expected [b, t, n], [n, n] and [b, n]");
+    refused(tl_affine_scan(F32(5, 3), F32(3, 3), F32(2, 3), TL_TANH, false, none), TL_ERROR_SHAPE,
+            "affine_scan: x [5, 3], w [3, 3], h [2, 3], expected [b, t, n]");
+    refused(tl_affine_scan(F32(2, 5, 3), F32(3, 3), F32(1, 3), TL_TANH, false, none), TL_ERROR_SHAPE,
+            "affine_scan: x [2, 5, 3], w [3, 3], h [1, 3], expected");
+    refused(tl_affine_scan(F32(2, 5, 3), F64(3, 3), F32(2, 3), TL_TANH, false, none), TL_ERROR_DTYPE,
+            "affine_scan: x of f32, w of f64, h of f32, expected one of f32 and f64");
+    refused(tl_affine_scan(I32(2, 5, 3), I32(3, 3), I32(2, 3), TL_TANH, false, none), TL_ERROR_DTYPE,
+            "affine_scan: x of i32, w of i32, h of i32, expected one of f32 and f64");
+    refused(tl_affine_scan(F32(2, 5, 3), F32(3, 3), F32(2, 3), TL_SOFTMAX, false, none), TL_ERROR_ARGUMENT,
+            "affine_scan: activation 5");
+    refused(tl_affine_scan(F32(2, 5, 3), F32(3, 3), F32(2, 3), TL_TANH, false, tl_value(U8(5, 2))),
+            TL_ERROR_SHAPE, "affine_scan: mask [5, 2] of u8 for x [2, 5, 3], expected u8 [b, t]");
+    refused(tl_affine_scan(F32(2, 5, 3), F32(3, 3), F32(2, 3), TL_TANH, false, tl_value(F32(2, 5))),
+            TL_ERROR_SHAPE, "affine_scan: mask [2, 5] of f32");
 }
 END_TEST
 
@@ -211,6 +228,8 @@ START_TEST(the_first_error_survives_to_the_end)
                                tl_matmul(good, bad),
                                tl_affine(good, bad, good, TL_TANH),
                                tl_affine(bad, good, good, TL_SOFTMAX),
+                               tl_affine_scan(good, bad, good, TL_TANH, false, (tl_tensor){0}),
+                               tl_affine_scan(bad, good, good, TL_SOFTMAX, true, (tl_tensor){0}),
                                tl_sum(bad, tl_axes(7), false),
                                tl_mean(bad, TL_ALL_AXES, true),
                                tl_max(bad, TL_ALL_AXES, true),
