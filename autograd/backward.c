@@ -167,6 +167,7 @@ static tl_status walk_back(tl_tape *tape)
     tl_outer_settle(tape);
     tl_flush_set(mode);
     tape->in_backward = false;
+    tape->failed = status != TL_OK;
     return status;
 }
 
@@ -272,9 +273,11 @@ tl_tensor tl_grad(tl_var *x)
                  "grad: this var's gradient was not kept; call tl_retain_grad before tl_backward");
         return nothing;
     }
-    if (!x->needs_gradient || !x->tape->consumed) {
+    if (!x->needs_gradient || !x->tape->consumed || x->tape->failed) {
         tl_error(TL_ERROR_STATE, "grad: there is no gradient: %s",
-                 x->needs_gradient ? "tl_backward was not called" : "the var does not need one");
+                 !x->needs_gradient   ? "the var does not need one"
+                 : !x->tape->consumed ? "tl_backward was not called"
+                                      : "tl_backward failed");
         return nothing;
     }
     tl_tensor gradient;

@@ -57,6 +57,7 @@ void tl_tape_reset(tl_tape *tape)
     tape->next_leaf = &tape->first_leaf;
     tape->leaf_count = 0;
     tape->consumed = false;
+    tape->failed = false;
     tape->in_backward = false;
     tape->dropouts = 0;
 }
@@ -293,7 +294,7 @@ tl_dtype tl_dtype_of(const tl_var *x)
 
 tl_var *tl_retain_grad(tl_var *x)
 {
-    if (x) {
+    if (x && !x->tape->consumed) { /* later there is none any more */
         x->retains = true;
         if (x->base)
             x->base->retains = true;

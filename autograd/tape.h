@@ -78,8 +78,8 @@ TL_API tl_tensor tl_value(tl_var *x);
 TL_API tl_shape tl_shape_of(const tl_var *x);
 TL_API tl_dtype tl_dtype_of(const tl_var *x);
 
-/* Asks tl_backward to keep the gradient of x, which it otherwise drops as soon as it is passed on. Returns
- * x. Parameters and variables keep theirs unasked. The gradient of a view is that part of the
+/* Asks the tl_backward to come to keep the gradient of x, which it otherwise drops once it is passed on.
+ * Returns x. Parameters and variables keep theirs unasked. The gradient of a view is that part of the
  * gradient of what it is a view of, with all that flowed there. */
 TL_API tl_var *tl_retain_grad(tl_var *x);
 

@@ -77,6 +77,7 @@ struct tl_tape {
     bool keeps;           /* backward leaves gradients on the tape: shards.c collects them */
     tl_arena *rows_arena; /* of gradients by rows, which may outlive the step; NULL: the tape's own */
     bool consumed, in_backward;
+    bool failed; /* backward did, and left gradients half made */
     uint64_t seed, step;
     int64_t first_row;
     uint64_t dropouts; /* recorded since the reset */

@@ -176,6 +176,12 @@ static tl_var *joining_step(void *self, tl_var *x, tl_var *state[])
     return state[0] = tl_add(tl_slice(y, 0, 0, ROWS), tl_slice(y, 0, ROWS, ROWS));
 }
 
+static tl_var *retaining_step(void *self, tl_var *x, tl_var *state[])
+{
+    tl_var *y = tl_affine(tl_retain_grad(state[0]), recurrent(self, x), tl_retain_grad(x), TL_TANH);
+    return state[0] = tl_retain_grad(y);
+}
+
 /* --- many steps at once --- */
 
 static tl_var *plain_scan(void *self, tl_var *x, tl_var *state, bool backwards, tl_tensor mask)
@@ -230,6 +236,7 @@ static const struct {
     {"deaf", 1, deaf_step, NULL, false},
     {"joining", 1, joining_step, NULL, false},
     {"square", 1, square_step, NULL, false},
+    {"retaining", 1, retaining_step, NULL, false},
     {"scanned", 1, plain_step, plain_scan, false},
     {"identity scanned", 1, identity_step, identity_scan, true},
     {"view scanned", 1, identity_step, view_scan, true},
