@@ -56,13 +56,15 @@ TL_API tl_var *tl_matmul(tl_var *a, tl_var *b);
 TL_API tl_var *tl_affine(tl_var *x, tl_var *w, tl_var *c, tl_activation activation);
 
 /* The same for x [m, n], w [n, n], with a u8 mask [m]: rows where it is 0 keep x's row. An empty mask means
- * none. This is the step of a recurrent cell over padded sequences. */
+ * none. It must stay as it is until backward is done. This is the step of a recurrent cell over padded
+ * sequences. */
 TL_API tl_var *tl_affine_masked(tl_var *x, tl_var *w, tl_var *c, tl_activation activation, tl_tensor mask);
 
 /* Many such steps in one node: h_t = activation(h_(t-1) w + x_t) for x [b, t, n], w [n, n] and h [b, n], the
  * state that the first step starts from. The result, [b, t, n], holds the state after each step, whether
  * steps go forwards or `backwards` from the last. Where mask, u8 [b, t], is 0 a row keeps its state; empty:
- * there is none. Rows that keep it all along cost next to nothing. */
+ * there is none. Rows that keep it all along cost next to nothing. A mask must stay as it is until backward
+ * is done. */
 TL_API tl_var *tl_affine_scan(tl_var *x, tl_var *w, tl_var *h, tl_activation activation, bool backwards,
                               tl_tensor mask);
 

@@ -54,6 +54,8 @@ static tl_tensor new_mask(mask_kind kind, int64_t rows, int64_t steps)
     return mask;
 }
 
+enum { EVERY_STEP, LAST_STEP, LAST_PART, SOME_PARTS };
+
 /* One recurrence, computed in either way. */
 typedef struct trial {
     tl_dtype dtype;
@@ -63,7 +65,7 @@ typedef struct trial {
     mask_kind kind;
     unsigned wanted;     /* inputs that are variables, by bit */
     bool used_elsewhere; /* the inputs, before and after */
-    enum { EVERY_STEP, LAST_STEP, LAST_PART, SOME_PARTS } seen;
+    int seen;            /* of the states, one of those below */
     tl_tensor in[INPUTS], mask;
 } trial;
 
@@ -170,7 +172,7 @@ static void try_one(trial *t)
             ck_assert_msg(difference(scanned.gradients[i], stepped.gradients[i]) <= close,
                           "%lld x %lld x %lld, mask %d, wanted %u, seen %d, %s: gradient of %s off by %g",
                           (long long)t->rows, (long long)t->steps, (long long)t->n, (int)t->kind, t->wanted,
-                          (int)t->seen, t->backwards ? "backwards" : "forwards", names[i],
+                          t->seen, t->backwards ? "backwards" : "forwards", names[i],
                           difference(scanned.gradients[i], stepped.gradients[i]));
     free_outcome(&scanned);
     free_outcome(&stepped);
