@@ -143,9 +143,19 @@ static tl_status backward_node(tl_tape *tape, tl_node *node)
     for (int i = 0; i < node->count && status == TL_OK; i++)
         status = tl_destination_finish(node->inputs[i], &room.to[i]);
     tl_pool_end_scratch(&tape->pool);
-    if (!output->retains)
-        tl_gradient_drop(output);
+    for (tl_var *result = output; result; result = result->next_result)
+        if (!result->retains)
+            tl_gradient_drop(result);
     return status;
+}
+
+/* Whether anything flowed to the results of a node. */
+static bool is_reached(const tl_node *node)
+{
+    const tl_var *result = node->output;
+    while (result && !result->gradient.storage)
+        result = result->next_result;
+    return result && !node->output->lazy;
 }
 
 static tl_status walk_back(tl_tape *tape)
@@ -156,7 +166,7 @@ static tl_status walk_back(tl_tape *tape)
     const unsigned mode = tl_flush_set(0);
     uint64_t chunk = 0;
     for (tl_node *node = tape->last; node && status == TL_OK; node = node->previous) {
-        if (!node->output->gradient.storage || node->output->lazy)
+        if (!is_reached(node))
             continue;
         if (node->chunk != chunk)
             tl_outer_settle(tape);

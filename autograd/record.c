@@ -208,6 +208,30 @@ tl_var *tl_apply(const tl_op *op, tl_var *const inputs[], int count, const void 
     return output;
 }
 
+tl_status tl_record(const tl_op *op, tl_var *const inputs[], int count, const void *attributes,
+                    size_t attribute_bytes, tl_var *const results[], int result_count)
+{
+    tl_tape *tape = inputs[0]->tape;
+    const tl_op_call call = {.op = op, .count = count, .attributes = attributes, .tape = tape};
+    tl_node *node = new_node(tape, &call, inputs, attribute_bytes);
+    if (!node)
+        return TL_ERROR_MEMORY;
+    note_uses(node, inputs, count);
+    tl_var *next = NULL;
+    for (int i = result_count - 1; i >= 0; i--) {
+        if (!results[i])
+            continue;
+        results[i]->node = node;
+        results[i]->needs_gradient = true;
+        results[i]->made = true;
+        results[i]->next_result = next;
+        next = results[i];
+    }
+    remember(tape, node, next);
+    node->versions[count] = next->value.storage->version;
+    return TL_OK;
+}
+
 tl_status tl_materialize(tl_var *x)
 {
     if (!x->lazy)

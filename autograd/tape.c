@@ -35,6 +35,7 @@ void tl_tape_free(tl_tape *tape)
         tl_release(tape->packs[i].data);
     tl_release(tape->packs);
     tl_release(tape->leaf_table);
+    tl_tape_free(tape->beside);
     tl_arena_free(tape->arena);
     tl_release(tape);
 }
@@ -60,6 +61,7 @@ void tl_tape_reset(tl_tape *tape)
     tape->failed = false;
     tape->in_backward = false;
     tape->dropouts = 0;
+    tl_tape_reset(tape->beside);
 }
 
 void tl_tape_set_recording(tl_tape *tape, bool records)
@@ -91,7 +93,7 @@ void tl_tape_set_random(tl_tape *tape, uint64_t seed, uint64_t step, int64_t fir
 
 size_t tl_tape_peak_bytes(const tl_tape *tape)
 {
-    return tl_arena_peak(tape->arena);
+    return tl_arena_peak(tape->arena) + (tape->beside ? tl_tape_peak_bytes(tape->beside) : 0);
 }
 
 tl_var *tl_var_new(tl_tape *tape)

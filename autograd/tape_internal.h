@@ -11,7 +11,7 @@
 typedef struct tl_node {
     const tl_op *op;
     struct tl_node *previous; /* in the order of recording */
-    tl_var *output;
+    tl_var *output;           /* the first of its results */
     int count;
     tl_var **inputs;
     const void *attributes;
@@ -45,6 +45,7 @@ struct tl_var {
     tl_tensor *mask;
     tl_var *dropout; /* of the input of a recurrent step: what states are multiplied by; NULL: nothing */
     tl_var *next_leaf;
+    tl_var *next_result; /* of the same node */
 };
 
 /* Weights packed for the product kernels, by the memory that they were packed from. */
@@ -81,6 +82,7 @@ struct tl_tape {
     uint64_t seed, step;
     int64_t first_row;
     uint64_t dropouts; /* recorded since the reset */
+    tl_tape *beside;   /* where replays happen (replay.c); NULL: there was none */
 };
 
 struct tl_row_gradient {
@@ -104,6 +106,11 @@ tl_var *tl_var_new(tl_tape *tape);
 
 /* Memory of the tape's own for value.shape and value.dtype, with its strides. */
 tl_status tl_tape_place(tl_tape *tape, tl_tensor *value);
+
+/* Notes how vars came about that were not made by tl_apply: `results` of them, at least one that is not NULL,
+ * from inputs that are values already. They need a gradient from then on. */
+tl_status tl_record(const tl_op *op, tl_var *const inputs[], int count, const void *attributes,
+                    size_t attribute_bytes, tl_var *const results[], int result_count);
 
 /* The leaf of a key, made if it is not there. `value` is its tensor. */
 tl_var *tl_tape_leaf(tl_tape *tape, const void *key, bool key_is_var, tl_tensor value, bool needs_gradient);

@@ -1,6 +1,6 @@
 /* The loop over time, for any cell. */
 #include "nn/rnn.h"
-#include "autograd/tape_internal.h"
+#include "autograd/replay_internal.h"
 #include "nn/rnn_internal.h"
 #include "tensor/compute_internal.h"
 #include "tensor/error_internal.h"
@@ -107,7 +107,8 @@ enum { CHUNK = 16 };
 /* One pass over a sequence. */
 typedef struct pass {
     const rnn *layer;
-    tl_var *x;       /* [batch, time, features] */
+    tl_var *x;       /* [batch, time, features]; from the table: the ids of its rows, [batch, time] */
+    bool from_table; /* that was projected */
     tl_var *factors; /* of dropout of the input, [batch, 1, features]; NULL: none */
     tl_tensor mask;  /* [batch, time] or empty */
     tl_var *dropout; /* what a state is multiplied by where it meets recurrent weights; NULL: nothing */
@@ -123,10 +124,9 @@ typedef struct pass {
 static tl_var *project(const pass *p, int64_t first, int64_t count)
 {
     const rnn *layer = p->layer;
-    tl_var *table, *ids;
-    if (!p->factors && layer->projected_table && tl_is_gathered(p->x, &table, &ids))
-        return tl_gather(tl_import(tl_tape_of(p->x), layer->projected_table), tl_slice(ids, 1, first, count));
     tl_var *x = tl_slice(p->x, 1, first, count);
+    if (p->from_table)
+        return tl_gather(tl_import(tl_tape_of(p->x), layer->projected_table), x);
     if (p->factors)
         x = tl_mul(x, p->factors);
     return x && layer->cell->project ? layer->cell->project(layer->cell, x) : x;
@@ -222,6 +222,10 @@ static tl_status start(pass *p, tl_var *const initial[])
             return tl_error_status();
     }
     p->output = p->state[0];
+    tl_var *table, *ids;
+    p->from_table = !p->factors && p->layer->projected_table && tl_is_gathered(p->x, &table, &ids);
+    if (p->from_table)
+        p->x = ids;
     double rate = p->layer->options.recurrent_dropout;
     if (rate == 0 || !tl_tape_is_training(tl_tape_of(p->x)))
         return TL_OK;
@@ -370,7 +374,7 @@ static bool can_scan(const pass *p)
     return layer->cell->scan && layer->states == 1 && !p->dropout && !turns_round;
 }
 
-/* All steps. Returns the output of the layer. */
+/* All steps. Returns the output of the layer, without a mask. */
 static tl_var *run_through(pass *p)
 {
     const rnn *layer = p->layer;
@@ -398,10 +402,111 @@ static tl_var *run_through(pass *p)
         return p->output;
     if (steps == 0)
         return tl_zeros(tape, layer->dtype, tl_shape(batch, 0, layer->cell->states[0]));
-    tl_var *y = !scans        ? tl_stack(outputs, (int)steps, 1)
-                : chunks == 1 ? outputs[0]
-                              : tl_concat(outputs, (int)chunks, 1);
-    return set_output_mask(y, p->mask, p->backwards && !layer->in_order);
+    if (!scans)
+        return tl_stack(outputs, (int)steps, 1);
+    return chunks == 1 ? outputs[0] : tl_concat(outputs, (int)chunks, 1);
+}
+
+/* --- With checkpoint_every: segments that keep their last states alone --- */
+
+/* The vars that a pass starts from, each once. */
+static int list_inputs(const pass *p, tl_var *inputs[])
+{
+    tl_var *all[TL_MAX_INPUTS] = {p->x, p->factors, p->dropout, p->output};
+    memcpy(all + TL_MAX_INPUTS - TL_MAX_STATES, p->state, sizeof p->state);
+    int count = 0;
+    for (int i = 0; i < TL_MAX_INPUTS; i++) {
+        int j = 0;
+        while (j < count && inputs[j] != all[i])
+            j++;
+        inputs[j] = all[i];
+        count += j == count && all[i];
+    }
+    return count;
+}
+
+/* Others in the place of these. */
+static void replace_inputs(pass *p, tl_var *const others[])
+{
+    tl_var *inputs[TL_MAX_INPUTS + 1], **all[TL_MAX_INPUTS] = {&p->x, &p->factors, &p->dropout, &p->output};
+    const int count = list_inputs(p, inputs);
+    for (int i = 0; i < TL_MAX_STATES; i++)
+        all[TL_MAX_INPUTS - TL_MAX_STATES + i] = &p->state[i];
+    for (int i = 0; i < TL_MAX_INPUTS; i++)
+        for (int j = 0; j < count; j++)
+            if (*all[i] == inputs[j]) {
+                *all[i] = others[j];
+                break;
+            }
+}
+
+/* What a segment gives: the layer's output for it, and the states that are not the last step of that. */
+enum { OUTPUT, FIRST_STATE, RESULTS = FIRST_STATE + TL_MAX_STATES };
+
+static tl_status replay_segment(const void *context, tl_var *const inputs[], tl_var *results[])
+{
+    pass p = *(const pass *)context;
+    replace_inputs(&p, inputs);
+    results[OUTPUT] = run_through(&p);
+    if (!results[OUTPUT])
+        return tl_error_status();
+    for (int i = 0; i < p.layer->states; i++)
+        if (!p.layer->options.return_sequences || p.state[i] != p.output)
+            results[FIRST_STATE + i] = p.state[i];
+    return TL_OK;
+}
+
+static tl_status run_segment(pass *p, int64_t first, int64_t count, tl_var **y)
+{
+    const rnn *layer = p->layer;
+    pass part = *p;
+    tl_var *inputs[TL_MAX_INPUTS + 1], *results[RESULTS];
+    part.x = tl_slice(p->x, 1, first, count);
+    if (p->mask.storage)
+        part.mask = tl_tensor_slice(p->mask, 1, first, count);
+    else
+        part.output = part.state[0]; /* steps that are not taken repeat it, and there are none */
+    if (!part.x)
+        return tl_error_status();
+    const tl_replay replay = {.run = replay_segment,
+                              .context = &part,
+                              .context_bytes = sizeof part,
+                              .inputs = list_inputs(&part, inputs),
+                              .results = FIRST_STATE + layer->states};
+    if (tl_replay_run(&replay, inputs, results) != TL_OK)
+        return tl_error_status();
+    *y = p->output = results[OUTPUT];
+    if (layer->options.return_sequences)
+        p->output = tl_select(*y, 1, p->backwards && layer->in_order ? 0 : count - 1);
+    for (int i = 0; i < layer->states; i++)
+        p->state[i] = results[FIRST_STATE + i] ? results[FIRST_STATE + i] : p->output;
+    return p->output ? TL_OK : tl_error_status();
+}
+
+/* Steps of a segment, whole chunks of them; 0: there is but one. */
+static int64_t segment_length(const rnn *layer, int64_t steps)
+{
+    const int64_t every = layer->options.checkpoint_every;
+    if (every == 0 || every >= steps)
+        return 0;
+    const int64_t length = (every + CHUNK - 1) / CHUNK * CHUNK;
+    return length < steps ? length : 0;
+}
+
+static tl_var *run_segments(pass *p, int64_t length)
+{
+    const int64_t steps = tl_shape_of(p->x).dims[1], segments = (steps + length - 1) / length;
+    tl_var **parts = tl_arena_take(tl_tape_of(p->x)->arena, (size_t)segments * sizeof *parts);
+    if (!parts)
+        return NULL;
+    for (int64_t i = 0; i < segments; i++) {
+        const int64_t number = p->backwards ? segments - 1 - i : i, first = number * length;
+        const int64_t count = steps - first < length ? steps - first : length;
+        tl_var **part = &parts[p->layer->in_order ? number : i];
+        if (run_segment(p, first, count, part) != TL_OK)
+            return NULL;
+    }
+    return p->layer->options.return_sequences ? tl_concat(parts, (int)segments, 1) : p->output;
 }
 
 /* Keeps the last states for the next batch. Shards do so at once, each for rows of its own, so the storage
@@ -425,7 +530,11 @@ static tl_var *run(const rnn *layer, tl_var *input, tl_var *const initial[], tl_
         .layer = layer, .mask = tl_mask_of(input), .x = input, .backwards = layer->options.go_backwards};
     if (start(&p, initial) != TL_OK)
         return NULL;
-    tl_var *output = run_through(&p);
+    const int64_t length = segment_length(layer, tl_shape_of(input).dims[1]);
+    tl_var *output = length ? run_segments(&p, length) : run_through(&p);
+    tl_tape_of(input)->chunk++; /* what follows waits for no step */
+    if (layer->options.return_sequences)
+        output = set_output_mask(output, p.mask, p.backwards && !layer->in_order);
     if (output && layer->options.stateful && !initial && carry(&p) != TL_OK)
         return NULL;
     if (output && final)
@@ -490,6 +599,10 @@ static tl_status check_options(const tl_rnn_options *o)
         return tl_error(TL_ERROR_ARGUMENT,
                         "rnn: cell %s with dropout %g and recurrent_dropout %g, expected 0 to less than 1",
                         name, o->dropout, o->recurrent_dropout);
+    if (o->checkpoint_every < 0)
+        return tl_error(TL_ERROR_ARGUMENT,
+                        "rnn: cell %s with checkpoint_every %lld, expected 0 or more steps", name,
+                        (long long)o->checkpoint_every);
     return TL_OK;
 }
 

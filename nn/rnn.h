@@ -78,7 +78,8 @@ typedef struct tl_cell {
     bool go_backwards;        /* from the last step to the first; sequences are returned in that order */    \
     bool stateful;            /* row i of a batch goes on from the states of row i of the last batch */      \
     double dropout;           /* share of the input's features dropped in training: 0 to less than 1 */      \
-    double recurrent_dropout; /* of the state's elements, on their way to the recurrent weights */
+    double recurrent_dropout; /* of the state's elements, on their way to the recurrent weights */           \
+    int64_t checkpoint_every; /* steps from one kept state to the next, see below; 0: all are kept */
 
 /* A cell over a sequence: [batch, time, features] -> [batch, width of the output], or [batch, time, width]
  * with return_sequences. Steps where the mask is 0 leave states as they are and repeat the last output,

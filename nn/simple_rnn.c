@@ -79,5 +79,6 @@ tl_module *tl_simple_rnn_with(const tl_simple_rnn_options *options)
                         .free = tl_release,
                         .applies_mask = true};
     return tl_rnn(c, .return_sequences = o.return_sequences, .go_backwards = o.go_backwards,
-                  .stateful = o.stateful, .dropout = o.dropout, .recurrent_dropout = o.recurrent_dropout);
+                  .stateful = o.stateful, .dropout = o.dropout, .recurrent_dropout = o.recurrent_dropout,
+                  .checkpoint_every = o.checkpoint_every);
 }
