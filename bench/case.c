@@ -46,8 +46,9 @@ static void choose_tables(case_list *list, bool all_isas)
 
 tl_status list_cases(case_list *list, bool all_isas)
 {
-    static tl_status (*const groups[])(case_list *) = {add_products, add_maps,   add_tables,  add_layers,
-                                                       add_steps,    add_masked, add_latency, add_growth};
+    static tl_status (*const groups[])(case_list *) = {add_products, add_maps,   add_tables,
+                                                       add_layers,   add_steps,  add_masked,
+                                                       add_latency,  add_growth, add_long};
     *list = (case_list){0};
     choose_tables(list, all_isas);
     for (size_t i = 0; i < sizeof groups / sizeof groups[0]; i++)

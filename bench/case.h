@@ -51,6 +51,7 @@ tl_status add_steps(case_list *list);
 tl_status add_masked(case_list *list);
 tl_status add_latency(case_list *list);
 tl_status add_growth(case_list *list);
+tl_status add_long(case_list *list);
 
 /* All of them, of the chosen kernels or of all that this machine can run. */
 tl_status list_cases(case_list *list, bool all_isas);

@@ -10,7 +10,7 @@ static const char usage[] = "[OPTION...] [PATTERN...]\n"
                             "Times kernels, layers and training steps. A PATTERN is the name of a case, of a "
                             "group, or a shell pattern for\n"
                             "such names: steps, 'kernels/outer-*', latency/rnn256. Without one all cases are "
-                            "run but those of growth.\n";
+                            "run but those of growth and long.\n";
 
 static int complain(const char *what, const char *why)
 {
@@ -116,7 +116,7 @@ bool is_wanted(const options *o, const char *name)
     for (int i = 0; i < o->pattern_count; i++)
         if (fits(o->patterns[i], name))
             return true;
-    return o->pattern_count == 0 && !fits("growth", name);
+    return o->pattern_count == 0 && !fits("growth", name) && !fits("long", name);
 }
 
 const char *find_useless(const options *o, const case_list *list)

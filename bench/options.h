@@ -7,7 +7,7 @@
 enum { GO_ON = -1, USAGE = 2 };
 
 typedef struct options {
-    char **patterns; /* of cases' names; none: all but growth */
+    char **patterns; /* of cases' names; none: all but growth and long */
     int pattern_count;
     int threads, list, json, growth, isas;
     double seconds;

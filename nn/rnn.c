@@ -222,15 +222,19 @@ static tl_status start(pass *p, tl_var *const initial[])
             return tl_error_status();
     }
     p->output = p->state[0];
-    tl_var *table, *ids;
-    p->from_table = !p->factors && p->layer->projected_table && tl_is_gathered(p->x, &table, &ids);
-    if (p->from_table)
-        p->x = ids;
     double rate = p->layer->options.recurrent_dropout;
     if (rate == 0 || !tl_tape_is_training(tl_tape_of(p->x)))
         return TL_OK;
     p->dropout = draw_factors(p->x, p->layer->cell->states[0], rate);
     return p->dropout ? TL_OK : tl_error_status();
+}
+
+/* Sequences of rows of a table that was projected are as good as the ids of those rows. */
+static void look_at_table(pass *p)
+{
+    tl_var *table, *ids;
+    p->from_table = !p->factors && p->layer->projected_table && tl_is_gathered(p->x, &table, &ids);
+    p->x = p->from_table ? ids : p->x;
 }
 
 /* Puts back what was, row by row, where the mask is 0. */
@@ -493,6 +497,17 @@ static int64_t segment_length(const rnn *layer, int64_t steps)
     return length < steps ? length : 0;
 }
 
+/* The segments of a sequence as one, in the memory order of one that was never cut: a scan's chunks are
+ * joined row after row, steps time after time. */
+static tl_var *join(const pass *p, tl_var *parts[], int64_t count)
+{
+    if (can_scan(p))
+        return tl_concat(parts, (int)count, 1);
+    for (int64_t i = 0; i < count; i++)
+        parts[i] = tl_transpose(parts[i], 0, 1);
+    return tl_transpose(tl_concat(parts, (int)count, 0), 0, 1);
+}
+
 static tl_var *run_segments(pass *p, int64_t length)
 {
     const int64_t steps = tl_shape_of(p->x).dims[1], segments = (steps + length - 1) / length;
@@ -506,7 +521,7 @@ static tl_var *run_segments(pass *p, int64_t length)
         if (run_segment(p, first, count, part) != TL_OK)
             return NULL;
     }
-    return p->layer->options.return_sequences ? tl_concat(parts, (int)segments, 1) : p->output;
+    return p->layer->options.return_sequences ? join(p, parts, segments) : p->output;
 }
 
 /* Keeps the last states for the next batch. Shards do so at once, each for rows of its own, so the storage
@@ -530,6 +545,7 @@ static tl_var *run(const rnn *layer, tl_var *input, tl_var *const initial[], tl_
         .layer = layer, .mask = tl_mask_of(input), .x = input, .backwards = layer->options.go_backwards};
     if (start(&p, initial) != TL_OK)
         return NULL;
+    look_at_table(&p);
     const int64_t length = segment_length(layer, tl_shape_of(input).dims[1]);
     tl_var *output = length ? run_segments(&p, length) : run_through(&p);
     tl_tape_of(input)->chunk++; /* what follows waits for no step */

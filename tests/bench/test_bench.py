@@ -38,7 +38,8 @@ class Cases(unittest.TestCase):
     def test_names(self):
         found = names()
         self.assertEqual(len(found), len(set(found)))
-        self.assertEqual({name.split("/")[0] for name in found}, {"kernels", "layers", "steps", "latency", "growth"})
+        self.assertEqual({name.split("/")[0] for name in found}, {"kernels", "layers", "steps", "latency", "growth",
+                                                                 "long"})
         self.assertLessEqual(set(SMALL), set(found))
 
     def test_kernels_of_other_instruction_sets(self):
