@@ -497,17 +497,6 @@ static int64_t segment_length(const rnn *layer, int64_t steps)
     return length < steps ? length : 0;
 }
 
-/* The segments of a sequence as one, in the memory order of one that was never cut: a scan's chunks are
- * joined row after row, steps time after time. */
-static tl_var *join(const pass *p, tl_var *parts[], int64_t count)
-{
-    if (can_scan(p))
-        return tl_concat(parts, (int)count, 1);
-    for (int64_t i = 0; i < count; i++)
-        parts[i] = tl_transpose(parts[i], 0, 1);
-    return tl_transpose(tl_concat(parts, (int)count, 0), 0, 1);
-}
-
 static tl_var *run_segments(pass *p, int64_t length)
 {
     const int64_t steps = tl_shape_of(p->x).dims[1], segments = (steps + length - 1) / length;
@@ -521,7 +510,7 @@ static tl_var *run_segments(pass *p, int64_t length)
         if (run_segment(p, first, count, part) != TL_OK)
             return NULL;
     }
-    return p->layer->options.return_sequences ? join(p, parts, segments) : p->output;
+    return p->layer->options.return_sequences ? tl_concat(parts, (int)segments, 1) : p->output;
 }
 
 /* Keeps the last states for the next batch. Shards do so at once, each for rows of its own, so the storage
