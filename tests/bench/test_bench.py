@@ -6,6 +6,7 @@ tested is that every group runs, and that what is said of it hangs together.
 import json
 import os
 import pathlib
+import platform
 import subprocess
 import sys
 import tempfile
@@ -18,6 +19,7 @@ SMALL = [  # one of each group and kind
     "kernels/softmax-32x10", "kernels/gather-512of65x256", "kernels/scatter-512of65x256", "layers/rows", "steps/rows",
     "steps/imdb-mask", "latency/rnn32", "growth/T50", "growth/B1", "growth/U16",
 ]  # fmt: skip
+BASELINE = "neon" if platform.machine() == "aarch64" else "baseline"  # the vectors that every machine has
 WITHOUT_FLOPS = ("tanh", "softmax", "gather", "scatter", "imdb-mask")
 
 
@@ -48,7 +50,7 @@ class Cases(unittest.TestCase):
         self.assertLess(known, more)
         self.assertIn("kernels/product-8x28x50@plain", more)
         self.assertTrue(all("@" in name for name in more - known))
-        self.assertIn("kernels/product-8x28x50@baseline", names("--isas", TAPELOOP_ISA="plain"))
+        self.assertIn(f"kernels/product-8x28x50@{BASELINE}", names("--isas", TAPELOOP_ISA="plain"))
 
 
 class Results(unittest.TestCase):
@@ -67,7 +69,7 @@ class Results(unittest.TestCase):
 
     def test_setting(self):
         self.assertEqual(self.found["threads"], 2)
-        self.assertIn(self.found["isa"], ("baseline", "avx2", "avx512"))
+        self.assertIn(self.found["isa"], (BASELINE, "avx2", "avx512"))
         self.assertGreater(self.found["peak_gflops_one"], 0.1)
         self.assertGreater(self.found["peak_gflops_all"], 0.1)
 
@@ -124,8 +126,8 @@ class Tables(unittest.TestCase):
         self.assertEqual([len(row) for row in rows], [6, 6, 6, 11, 11, 11])
 
     def test_instruction_set(self):
-        done = run("--seconds", 0.001, "--json", "kernels/product-8x28x50", TAPELOOP_ISA="baseline")
-        self.assertEqual(json.loads(done.stdout)["isa"], "baseline")
+        done = run("--seconds", 0.001, "--json", "kernels/product-8x28x50", TAPELOOP_ISA=BASELINE)
+        self.assertEqual(json.loads(done.stdout)["isa"], BASELINE)
 
 
 class Scripts(unittest.TestCase):
