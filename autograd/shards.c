@@ -31,6 +31,7 @@ typedef struct shard {
 typedef struct target {
     const void *key;
     bool key_is_var;
+    bool fresh; /* the gradient, row-major, is to be set to zeros first */
     tl_tensor gradient;
 } target;
 
@@ -214,6 +215,9 @@ static tl_status add_target(tl_shards *s, const kept_gradient *kept)
     if (kept->key_is_var) {
         /* The key is const for the many tapes that read the var; its gradient is this thread's to write. */
         tl_var *home = (tl_var *)(uintptr_t)kept->key;
+        t->fresh = !home->base && !home->gradient.storage && tl_tensor_is_row_major(home->value);
+        if (t->fresh && tl_gradient_new(home->tape, home->value, &home->gradient) != TL_OK)
+            return TL_ERROR_MEMORY;
         if (tl_gradient_of(home, &t->gradient) != TL_OK)
             return TL_ERROR_MEMORY;
     } else {
@@ -261,6 +265,8 @@ static void merge_part(const tl_shards *s, const target *t, int part, int parts)
     const int64_t rows = t->gradient.shape.rank ? t->gradient.shape.dims[0] : 1;
     const int64_t first = rows * part / parts, last = rows * (part + 1) / parts;
     const tl_tensor to = some_rows(t->gradient, first, last);
+    if (t->fresh)
+        memset(tl_address(to), 0, (size_t)tl_tensor_count(to) * tl_size_of(to.dtype));
     for (int64_t i = 0; i < s->count; i++) {
         const kept_gradient *kept = find_kept(&s->shards[i], t);
         if (kept && kept->dense.storage)
