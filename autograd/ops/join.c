@@ -1,5 +1,5 @@
-/* concat and stack. What is joined stays time-major if it is: a concatenation lies in memory as its first part
- * does, and the new axis of a stack lies outermost, so that each part is one stretch. */
+/* concat and stack. What is joined stays time-major if it is: a concatenation lies in memory as its first
+ * part does, and the new axis of a stack lies outermost, so that each part is one stretch. */
 #include "autograd/ops/ops_internal.h"
 
 typedef struct join_attributes {
