@@ -12,7 +12,7 @@
  *
  * Each kernel has a plain C form, from one source for f32 and f64 (plain_template.h, reference.c). For f32
  * the plain form is compiled once more for each instruction set, and what pays is written with compiler
- * vector extensions (maps.c, product.c). dispatch.c chooses a table once; TAPELOOP_ISA overrides it.
+ * vector extensions (maps.c, product.c, rows.c). dispatch.c chooses a table once; TAPELOOP_ISA overrides it.
  */
 #ifndef TL_TENSOR_KERNELS_KERNELS_INTERNAL_H
 #define TL_TENSOR_KERNELS_KERNELS_INTERNAL_H

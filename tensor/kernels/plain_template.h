@@ -163,52 +163,6 @@ static void NAME(sum_rows)(int64_t m, int64_t n, const void *a, int64_t a_row, v
         NAME(sum_block)(1, m, x + j, a_row, z + j);
 }
 
-/* Rows come from anywhere, so memory is asked for them some time ahead. */
-enum { NAME(AHEAD) = 8 };
-
-static inline void NAME(ask_for)(int64_t n, const void *row)
-{
-    enum { LINE = 64 };
-    for (int64_t at = 0; at < n * (int64_t)sizeof(REAL); at += LINE)
-        __builtin_prefetch((const char *)row + at);
-}
-
-static void NAME(gather)(int64_t count, int64_t n, const void *table, int64_t table_row, const int32_t *ids,
-                         int64_t id_step, void *out, int64_t out_row)
-{
-    const REAL *rows = table;
-    REAL *z = out;
-    for (int64_t i = 0; i < count; i++, z += out_row) {
-        const REAL *x = rows + ids[i * id_step] * table_row;
-        if (i + NAME(AHEAD) < count)
-            NAME(ask_for)(n, rows + ids[(i + NAME(AHEAD)) * id_step] * table_row);
-        for (int64_t j = 0; j < n; j++)
-            z[j] = x[j];
-    }
-}
-
-static void NAME(add_rows)(int64_t count, int64_t n, const void *a, int64_t a_row, void *const *to)
-{
-    const REAL *x = a;
-    for (int64_t i = 0; i < count; i++, x += a_row) {
-        REAL *z = to[i];
-        if (i + NAME(AHEAD) < count)
-            NAME(ask_for)(n, to[i + NAME(AHEAD)]);
-        for (int64_t j = 0; j < n; j++)
-            z[j] += x[j];
-    }
-}
-
-static void NAME(add_up_rows)(int64_t count, int64_t n, const void *const *from, void *out)
-{
-    REAL *z = out;
-    for (int64_t i = 0; i < count; i++) {
-        const REAL *x = from[i];
-        for (int64_t j = 0; j < n; j++)
-            z[j] += x[j];
-    }
-}
-
 /* out = exp(a - most). Returns the sum, whose terms are taken in the same order by every table. */
 static REAL NAME(exp_minus)(int64_t n, const REAL *a, REAL most, REAL *out)
 {
@@ -407,5 +361,4 @@ static void NAME(adagrad)(int64_t n, const double *p, const void *gradient, void
                [TL_UPDATE_AMSGRAD] = NAME(amsgrad),                                                          \
                [TL_UPDATE_ADAGRAD] = NAME(adagrad)},                                                         \
     .sum = NAME(sum), .max = NAME(max), .square_sum = NAME(square_sum), .sum_rows = NAME(sum_rows),          \
-    .gather = NAME(gather), .add_rows = NAME(add_rows), .add_up_rows = NAME(add_up_rows),                    \
     .softmax = NAME(softmax), .log_softmax = NAME(log_softmax)

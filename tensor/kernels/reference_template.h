@@ -55,10 +55,45 @@ static void NAME(outer)(const tl_outer *o)
     }
 }
 
+static void NAME(gather)(int64_t count, int64_t n, const void *table, int64_t table_row, const int32_t *ids,
+                         int64_t id_step, void *out, int64_t out_row)
+{
+    const REAL *rows = table;
+    REAL *z = out;
+    for (int64_t i = 0; i < count; i++, z += out_row) {
+        const REAL *x = rows + ids[i * id_step] * table_row;
+        for (int64_t j = 0; j < n; j++)
+            z[j] = x[j];
+    }
+}
+
+static void NAME(add_rows)(int64_t count, int64_t n, const void *a, int64_t a_row, void *const *to)
+{
+    const REAL *x = a;
+    for (int64_t i = 0; i < count; i++, x += a_row) {
+        REAL *z = to[i];
+        for (int64_t j = 0; j < n; j++)
+            z[j] += x[j];
+    }
+}
+
+static void NAME(add_up_rows)(int64_t count, int64_t n, const void *const *from, void *out)
+{
+    REAL *z = out;
+    for (int64_t i = 0; i < count; i++) {
+        const REAL *x = from[i];
+        for (int64_t j = 0; j < n; j++)
+            z[j] += x[j];
+    }
+}
+
 const tl_kernels TABLE = {
     .isa = "plain",
     .map = {PLAIN_MAPS(MAP_ENTRY) SMOOTH_MAPS(MAP_ENTRY)},
     PLAIN_ENTRIES,
+    .gather = NAME(gather),
+    .add_rows = NAME(add_rows),
+    .add_up_rows = NAME(add_up_rows),
     .packed_bytes = NAME(packed_bytes),
     .pack = NAME(pack),
     .product = NAME(product),

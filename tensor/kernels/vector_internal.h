@@ -138,6 +138,12 @@ void FOR_ISA(tl_pack)(int64_t k, int64_t n, const void *b, int64_t b_row, int64_
 void FOR_ISA(tl_product)(const tl_product *product);
 void FOR_ISA(tl_outer)(const tl_outer *outer);
 
+/* rows.c */
+void FOR_ISA(tl_gather)(int64_t count, int64_t n, const void *table, int64_t table_row, const int32_t *ids,
+                        int64_t id_step, void *out, int64_t out_row);
+void FOR_ISA(tl_add_rows)(int64_t count, int64_t n, const void *a, int64_t a_row, void *const *to);
+void FOR_ISA(tl_add_up_rows)(int64_t count, int64_t n, const void *const *from, void *out);
+
 /* table.c */
 extern const tl_kernels FOR_ISA(tl_kernels);
 
