@@ -91,9 +91,8 @@ tl_status tl_destination_find(const tl_node *node, int input, const tl_op_call *
     }
     tl_status status = find_place(node, input, call, to);
     if (input < TL_MAX_INPUTS) {
-        const bool alone = x->uses == 1 && (!x->base || (x->is_part && !x->base->used_otherwise)),
-                   leaf = !x->node && !x->base;
-        more->stays |= (unsigned)(to->aside || alone) << input;
+        const bool leaf = !x->node && !x->base;
+        more->stays |= (unsigned)(to->aside || tl_is_used_once(x)) << input;
         more->may_wait |= (unsigned)(leaf && !to->aside) << input;
     }
     return status;

@@ -63,7 +63,7 @@ tl_status tl_gradient_of(tl_var *x, tl_tensor *gradient)
 
 bool tl_split(tl_var *x)
 {
-    return !x->base && x->made && !x->lazy && x->uses == 0 && !x->first_part && !x->retains;
+    return !x->base && x->made && !x->lazy && x->uses == 0 && !x->has_views && !x->first_part && !x->retains;
 }
 
 tl_var *tl_part(tl_var *x, int axis, int64_t index)
@@ -117,15 +117,20 @@ void tl_parts_settle(tl_var *x)
             part->gradient = view_of_gradient(part);
 }
 
+/* Once as a whole, or each part once. */
+static bool is_all_used_once(const tl_var *x)
+{
+    if (!x->first_part)
+        return tl_is_used_once(x);
+    for (const tl_var *part = x->first_part; part; part = part->next_part)
+        if (!tl_is_used_once(part) || part->retains)
+            return false;
+    return true;
+}
+
 void tl_recycle(tl_var *x)
 {
-    int uses = x->first_part ? 0 : 1; /* by parts, or once as a whole */
-    for (const tl_var *part = x->first_part; part; part = part->next_part) {
-        if (part->uses != 1 || part->retains)
-            return;
-        uses++;
-    }
-    if (uses != x->uses || !x->made || x->read_back || x->retains || !x->value.storage->recycled)
+    if (!x->made || x->read_back || x->retains || !x->value.storage->recycled || !is_all_used_once(x))
         return;
     tl_pool_give(&x->tape->pool, x->value.storage);
     x->made = false; /* not twice */

@@ -108,15 +108,14 @@ static tl_node *new_node(tl_tape *tape, const tl_op_call *call, tl_var *const in
 static void note_uses(const tl_node *node, tl_var *const inputs[], int count)
 {
     for (int i = 0; i < count; i++) {
-        tl_var *x = inputs[i], *home = x->base ? x->base : x;
+        tl_var *x = inputs[i];
         bool read = node && tl_node_reads(node, i);
         x->uses++;
         x->read_back |= read;
-        home->used_otherwise |= !x->is_part;
-        if (home == x)
+        if (!x->base)
             continue;
-        home->uses++;
-        home->read_back |= read;
+        x->base->has_used_parts |= x->is_part;
+        x->base->read_back |= read;
     }
 }
 
@@ -177,8 +176,7 @@ tl_var *tl_apply(const tl_op *op, tl_var *const inputs[], int count, const void 
 
     if (op->view) {
         output->base = inputs[0]->base ? inputs[0]->base : inputs[0];
-        output->base->uses += 2; /* one that may be used more than once */
-        output->base->used_otherwise = true;
+        output->base->has_views = true;
         return output;
     }
     bool laid_out = false;

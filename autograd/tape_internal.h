@@ -35,11 +35,12 @@ struct tl_var {
     bool lends;          /* the other way round: the gradient is not given back, since others lie in it */
     bool made;           /* its value is an op's result, in memory of its own */
     bool is_part;        /* of base, which others may reach as a whole or by views, but not by other parts */
-    bool used_otherwise; /* of a base: as a whole or by views, and not by parts alone */
+    bool has_views;      /* of a base: there are views other than parts, each used any number of times */
+    bool has_used_parts; /* of a base: by one or more of them */
     bool in_parts;       /* of a base: what no part has claimed yet of its gradient is undefined */
-    bool read_back;      /* a rule looks at the value again */
+    bool read_back;      /* a rule looks at the value again, here or in a view */
     int part_axis;       /* along which parts are cut off */
-    int uses;            /* recorded, of the value and of views of it */
+    int uses;            /* recorded, of this var itself */
     tl_var *first_part, *next_part;
     tl_row_gradient *rows; /* of a leaf with a home: the part of its gradient that came by rows */
     tl_tensor *mask;
@@ -134,6 +135,17 @@ void tl_gradient_give(tl_tape *tape, tl_storage *storage);
 
 /* The var's gradient, made of zeros if it has none yet; for a view, that part of its base's. */
 tl_status tl_gradient_of(tl_var *x, tl_tensor *gradient);
+
+/* Whether one use is all that reaches x; if x is a part, all that reaches that part of its base. */
+static inline bool tl_is_used_once(const tl_var *x)
+{
+    const tl_var *base = x->base;
+    if (x->uses != 1)
+        return false;
+    if (!base)
+        return !x->has_views && !x->has_used_parts;
+    return x->is_part && !base->has_views && base->uses == 0;
+}
 
 /* Cuts a var that nobody has used yet into parts along an axis, to be taken each at most once. A part is a
  * view whose gradient need not be zeroed before the first rule writes it. False, with no error set, where the

@@ -41,7 +41,8 @@ typedef struct tl_cell {
 
     /* What of a step depends on its input alone, done for a whole sequence [batch, time, features] at once.
      * It must treat every position alike, because it is also used on a table of embeddings [rows, features]
-     * in place of the sequences that are rows of it. NULL: steps take the input as it is. */
+     * in place of the sequences that are rows of it. The result is a new var each time. NULL: steps take the
+     * input as it is. */
     tl_var *(*project)(void *self, tl_var *x);
 
     /* One step: x [batch, projected features], state[i] [batch, states[i]]. Replaces the states by others of
@@ -83,7 +84,8 @@ typedef struct tl_cell {
 
 /* A cell over a sequence: [batch, time, features] -> [batch, width of the output], or [batch, time, width]
  * with return_sequences. Steps where the mask is 0 leave states as they are and repeat the last output,
- * or state 0 if there was none.
+ * or state 0 if there was none. Stretches of steps in which it is 0 for all rows are not taken at all unless
+ * sequences are returned, so that what a step draws at random may depend on them.
  *
  * What dropout takes away stays away for a whole sequence  (Gal and Ghahramani, 2016), as in Keras.
  *

@@ -172,6 +172,23 @@ START_TEST(what_it_cannot_mask_is_refused)
 }
 END_TEST
 
+/* One value a row says nothing about steps. */
+START_TEST(a_recurrent_layer_wants_a_mask_of_steps)
+{
+    tl_model *model = tl_sequential(tl_simple_rnn(2, .return_sequences = _i & 1, .go_backwards = _i & 2));
+    check_ok(tl_build(model, tl_shape(7, 3), TL_F32, 0));
+    tl_tape *tape = tl_tape_new();
+    tl_tensor mask = tl_tensor_new(TL_U8, tl_shape(4));
+    tl_var *x = tl_set_mask(tl_zeros(tape, TL_F32, tl_shape(4, 7, 3)), mask);
+    ck_assert_ptr_nonnull(x);
+    ck_assert_ptr_null(tl_forward(model, x));
+    check_error(TL_ERROR_SHAPE, "simple_rnn: mask [4] for input [4, 7, 3], expected [batch, time]");
+    tl_tensor_free(&mask);
+    tl_tape_free(tape);
+    tl_model_free(model);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests = tcase_create("masking");
@@ -182,5 +199,6 @@ int main(void)
     tcase_add_test(tests, padded_steps_leave_no_trace);
     tcase_add_test(tests, it_learns_from_sequences_of_different_lengths);
     tcase_add_test(tests, what_it_cannot_mask_is_refused);
+    tcase_add_loop_test(tests, a_recurrent_layer_wants_a_mask_of_steps, 0, 4);
     return run_tests("masking", tests);
 }
