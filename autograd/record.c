@@ -48,11 +48,9 @@ static tl_status make_row_major(tl_tape *tape, const tl_tensor **tensor)
 
 static tl_status run_forward(const tl_op_call *call)
 {
-    const bool flush = call->output.dtype == TL_F32;
-    unsigned mode = flush ? tl_flush_set(tl_flushing) : 0;
+    const unsigned mode = tl_flush_set(call->output.dtype == TL_F64 ? 0 : tl_flushing);
     tl_status status = call->op->forward(call);
-    if (flush)
-        tl_flush_set(mode);
+    tl_flush_set(mode);
     tl_pool_end_scratch(&call->tape->pool);
     return status;
 }

@@ -1,6 +1,7 @@
 #include "autograd/shards.h"
 #include "autograd/tape_internal.h"
 #include "tensor/compute_internal.h"
+#include "tensor/flush_internal.h"
 #include "tensor/memory_internal.h"
 #include "tensor/team_internal.h"
 
@@ -149,7 +150,9 @@ static void run_one(shard *to, int64_t number, tl_tape *tape, tl_shard_function 
     tl_tape_reset(tape);
     tape->rows_arena = to->arena;
     to->first = NULL;
+    const unsigned mode = tl_flush_set(tl_flushing); /* which ops then need not set each for itself */
     to->status = f(context, number, tape);
+    tl_flush_set(mode);
     if (to->status == TL_OK)
         to->status = keep_gradients(tape, to);
     if (to->status != TL_OK)
@@ -269,7 +272,9 @@ static void merge_part(const tl_shards *s, const target *t, int part, int parts)
         memset(tl_address(to), 0, (size_t)tl_tensor_count(to) * tl_size_of(to.dtype));
     for (int64_t i = 0; i < s->count; i++) {
         const kept_gradient *kept = find_kept(&s->shards[i], t);
-        if (kept && kept->dense.storage)
+        if (kept && kept->dense.storage && parts == 1)
+            tl_compute_store(to, kept->dense, true);
+        else if (kept && kept->dense.storage)
             tl_compute_store(to, some_rows(kept->dense, first, last), true);
     }
     merge_rows(s, t, first, last);

@@ -25,8 +25,8 @@ TL_API void tl_shards_free(tl_shards *shards);
  * on the machine. A quarter, at least 8, which fill the product kernels, and at most 64. */
 TL_API int64_t tl_shard_rows(int64_t batch);
 
-/* Calls f for shards 0 to count - 1 on tl_threads() threads. If shards fail, the error is that of the lowest.
- */
+/* Calls f for shards 0 to count - 1 on up to tl_threads() threads, with denormal numbers flushed to zero. If
+ * shards fail, the error is that of the lowest. */
 TL_API tl_status tl_shards_run(tl_shards *shards, int64_t count, tl_shard_function f, void *context);
 
 /* Adds the gradients of the last run, in shard order, to the parameters, and to the vars of another tape that
