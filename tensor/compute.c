@@ -23,40 +23,53 @@ static void binary_run(void *context, int64_t n, char *const at[], const int64_t
     c->kernel(n, at[1], strides[1], at[2], strides[2], at[0], strides[0], c->p);
 }
 
-/* Multiply-adds below which a second thread costs more than it gives. */
-static const int64_t worth_threads = 1 << 20;
-
-static bool parallel_pays(int64_t work)
-{
-    return work >= worth_threads && tl_team_size(work) > 1;
-}
-
 static void *advance(const void *from, int64_t elements, tl_dtype dtype)
 {
     return from ? (char *)(uintptr_t)from + elements * (int64_t)tl_dtype_size(dtype) : NULL;
 }
 
-/* A map over elements that lie one after the other on all sides. */
-static void map_flat(tl_map map, tl_dtype dtype, int64_t n, void *out, const void *a, const void *b,
-                     const double *p)
+/* Items [first, first + count) of a piece of work. */
+typedef void piece_function(const void *work, int64_t first, int64_t count);
+
+/* Runs f over n items: at once, or a share of at least `least` on each thread where so many multiply-adds, or
+ * as much time, pay for them. Threads compute in the caller's mode of flushing. */
+static void spread(int64_t n, int64_t least, int64_t cost, piece_function *f, const void *work)
 {
-    enum { PIECE = 1 << 14 };
-    tl_map_kernel *kernel = tl_kernels_for(dtype)->map[map];
-    if (!parallel_pays(n * 4)) { /* an element that comes from memory costs about that many */
-        kernel(n, a, 1, b, 1, out, 1, p);
+    static const int64_t worth_threads = 1 << 20;
+    const int threads = n > least && cost >= worth_threads ? tl_team_size(n / least + 1) : 1;
+    if (threads == 1) {
+        f(work, 0, n);
         return;
     }
+    const int64_t even = (n + threads - 1) / threads, share = even < least ? least : even;
     const unsigned mode = tl_flush_set(0); /* which threads that OpenMP starts here inherit for good */
-#pragma omp parallel num_threads(tl_team_size(INT64_MAX))
+#pragma omp parallel num_threads(threads)
     {
         const unsigned own = tl_flush_set(mode);
 #pragma omp for schedule(static)
-        for (int64_t first = 0; first < n; first += PIECE)
-            kernel(n - first < PIECE ? n - first : PIECE, advance(a, first, dtype), 1,
-                   advance(b, first, dtype), 1, advance(out, first, dtype), 1, p);
+        for (int64_t first = 0; first < n; first += share)
+            f(work, first, n - first < share ? n - first : share);
         tl_flush_set(own);
     }
     tl_flush_set(mode);
+}
+
+enum { ELEMENTS = 1 << 14 }; /* of element-wise work, at least, on a thread */
+
+/* A map over elements that lie one after the other on all sides. */
+typedef struct flat_map {
+    tl_map_kernel *kernel;
+    tl_dtype dtype;
+    void *out;
+    const void *a, *b;
+    const double *p;
+} flat_map;
+
+static void map_piece(const void *work, int64_t first, int64_t count)
+{
+    const flat_map *m = work;
+    m->kernel(count, advance(m->a, first, m->dtype), 1, advance(m->b, first, m->dtype), 1,
+              advance(m->out, first, m->dtype), 1, m->p);
 }
 
 /* Whether a has out's elements in out's order, without gaps. */
@@ -68,8 +81,10 @@ static bool lies_like(tl_tensor a, tl_tensor out)
 void tl_compute_map(tl_map map, tl_tensor out, tl_tensor a, tl_tensor b, const double *p)
 {
     if (lies_like(out, out) && lies_like(a, out) && (!b.storage || lies_like(b, out))) {
-        map_flat(map, out.dtype, tl_tensor_count(out), tl_address(out), tl_address(a),
-                 b.storage ? tl_address(b) : NULL, p);
+        const flat_map flat = {tl_kernels_for(out.dtype)->map[map], out.dtype, tl_address(out), tl_address(a),
+                               b.storage ? tl_address(b) : NULL,    p};
+        const int64_t n = tl_tensor_count(out);
+        spread(n, ELEMENTS, n * 4, map_piece, &flat); /* what comes from memory costs about that many */
         return;
     }
     map_context context = {tl_kernels_for(out.dtype)->map[map], p};
@@ -124,28 +139,18 @@ static void reduce(tl_run run, tl_tensor out, tl_tensor a)
     tl_iterate(2, operands, run, &a.dtype);
 }
 
-/* out[j] = the sum of column j, columns spread over threads. */
-static void sum_columns(tl_tensor rows, tl_tensor out, bool add)
+/* out[j] = the sum of column j. */
+typedef struct column_sums {
+    tl_tensor rows, out;
+    bool add;
+} column_sums;
+
+static void sum_piece(const void *work, int64_t first, int64_t count)
 {
-    enum { COLUMNS = 16 };
-    const tl_kernels *k = tl_kernels_for(rows.dtype);
-    const int64_t m = rows.shape.dims[0], n = rows.shape.dims[1];
-    if (n <= COLUMNS || !parallel_pays(m * n * 4)) {
-        k->sum_rows(m, n, tl_address(rows), rows.strides[0], tl_address(out), add);
-        return;
-    }
-    const unsigned mode = tl_flush_set(0); /* which threads that OpenMP starts here inherit for good */
-#pragma omp parallel num_threads(tl_team_size(INT64_MAX))
-    {
-        const unsigned own = tl_flush_set(mode);
-#pragma omp for schedule(static)
-        for (int64_t first = 0; first < n; first += COLUMNS)
-            k->sum_rows(m, n - first < COLUMNS ? n - first : COLUMNS,
-                        advance(tl_address(rows), first, rows.dtype), rows.strides[0],
-                        advance(tl_address(out), first, rows.dtype), add);
-        tl_flush_set(own);
-    }
-    tl_flush_set(mode);
+    const column_sums *c = work;
+    const tl_dtype dtype = c->rows.dtype;
+    tl_kernels_for(dtype)->sum_rows(c->rows.shape.dims[0], count, advance(tl_address(c->rows), first, dtype),
+                                    c->rows.strides[0], advance(tl_address(c->out), first, dtype), c->add);
 }
 
 void tl_compute_sum(tl_tensor out, tl_tensor a, bool add)
@@ -157,7 +162,9 @@ void tl_compute_sum(tl_tensor out, tl_tensor a, bool add)
     }
     if (out.shape.rank == 1 && a.shape.rank > 1 && out.strides[0] == 1 &&
         out.shape.dims[0] == a.shape.dims[a.shape.rank - 1] && tl_tensors_as_rows(1, &a, &rows)) {
-        sum_columns(rows, out, add);
+        enum { COLUMNS = 16 };
+        const column_sums sums = {rows, out, add};
+        spread(rows.shape.dims[1], COLUMNS, tl_tensor_count(rows) * 4, sum_piece, &sums);
         return;
     }
     if (!add)
@@ -171,85 +178,76 @@ void tl_compute_max(tl_tensor out, tl_tensor a)
     reduce(max_run, out, a);
 }
 
+typedef struct product_work {
+    tl_dtype dtype;
+    const tl_product *product;
+} product_work;
+
+static void product_piece(const void *work, int64_t first, int64_t count)
+{
+    const product_work *w = work;
+    tl_product part = *w->product;
+    part.m = count;
+    part.a = advance(part.a, first * part.a_row, w->dtype);
+    part.c = advance(part.c, first * part.c_row, w->dtype);
+    part.out = advance(part.out, first * part.out_row, w->dtype);
+    part.h = advance(part.h, first * part.h_row, w->dtype);
+    part.mask = part.mask ? part.mask + first * part.mask_stride : NULL;
+    tl_kernels_for(w->dtype)->product(&part);
+}
+
 void tl_compute_product(tl_dtype dtype, const tl_product *product)
 {
-    const tl_kernels *k = tl_kernels_for(dtype);
     enum { ROWS = 96 };
-    if (product->m <= ROWS || !parallel_pays(product->m * product->n * product->k)) {
-        k->product(product);
-        return;
-    }
-    const unsigned mode = tl_flush_set(0); /* which threads that OpenMP starts here inherit for good */
-#pragma omp parallel num_threads(tl_team_size(INT64_MAX))
-    {
-        const unsigned own = tl_flush_set(mode);
-#pragma omp for schedule(static)
-        for (int64_t first = 0; first < product->m; first += ROWS) {
-            tl_product part = *product;
-            part.m = product->m - first < ROWS ? product->m - first : ROWS;
-            part.a = advance(product->a, first * product->a_row, dtype);
-            part.c = advance(product->c, first * product->c_row, dtype);
-            part.out = advance(product->out, first * product->out_row, dtype);
-            part.h = advance(product->h, first * product->h_row, dtype);
-            part.mask = product->mask ? product->mask + first * product->mask_stride : NULL;
-            k->product(&part);
-        }
-        tl_flush_set(own);
-    }
-    tl_flush_set(mode);
+    spread(product->m, ROWS, product->m * product->n * product->k, product_piece,
+           &(product_work){dtype, product});
+}
+
+typedef struct outer_work {
+    tl_dtype dtype;
+    const tl_outer *outer;
+} outer_work;
+
+static void outer_piece(const void *work, int64_t first, int64_t count)
+{
+    const outer_work *w = work;
+    tl_outer part = *w->outer;
+    part.k = count;
+    part.first += first;
+    part.out = advance(part.out, first * part.out_row, w->dtype);
+    tl_kernels_for(w->dtype)->outer(&part);
 }
 
 void tl_compute_outer(tl_dtype dtype, const tl_outer *outer)
 {
-    const tl_kernels *k = tl_kernels_for(dtype);
     enum { LEAST = 8 };
-    if (outer->k <= LEAST || !parallel_pays(outer->count * outer->m * outer->n * outer->k)) {
-        k->outer(outer);
-        return;
-    }
-    const int threads = tl_team_size(outer->k);
-    const int64_t share = (outer->k + threads - 1) / threads, height = share < LEAST ? LEAST : share;
-    const unsigned mode = tl_flush_set(0); /* which threads that OpenMP starts here inherit for good */
-#pragma omp parallel num_threads(tl_team_size(INT64_MAX))
-    {
-        const unsigned own = tl_flush_set(mode);
-#pragma omp for schedule(static)
-        for (int64_t first = 0; first < outer->k; first += height) {
-            tl_outer part = *outer;
-            part.k = outer->k - first < height ? outer->k - first : height;
-            part.first = outer->first + first;
-            part.out = advance(outer->out, first * outer->out_row, dtype);
-            k->outer(&part);
-        }
-        tl_flush_set(own);
-    }
-    tl_flush_set(mode);
+    spread(outer->k, LEAST, outer->count * outer->m * outer->n * outer->k, outer_piece,
+           &(outer_work){dtype, outer});
+}
+
+typedef struct update_work {
+    tl_update_kernel *kernel;
+    tl_dtype dtype;
+    const double *p;
+    const void *g;
+    void *w;
+    void *const *states;
+} update_work;
+
+static void update_piece(const void *work, int64_t first, int64_t count)
+{
+    const update_work *u = work;
+    void *states[TL_UPDATE_STATES];
+    for (int i = 0; i < TL_UPDATE_STATES; i++)
+        states[i] = advance(u->states[i], first, u->dtype);
+    u->kernel(count, u->p, advance(u->g, first, u->dtype), advance(u->w, first, u->dtype), states);
 }
 
 void tl_compute_update(tl_dtype dtype, tl_update update, int64_t n, const double *p, const void *g, void *w,
                        void *const states[TL_UPDATE_STATES])
 {
-    tl_update_kernel *kernel = tl_kernels_for(dtype)->update[update];
-    enum { PIECE = 1 << 14 };
+    const update_work work = {tl_kernels_for(dtype)->update[update], dtype, p, g, w, states};
     const unsigned mode = tl_flush_set(dtype == TL_F32 ? tl_flushing : 0);
-    if (!parallel_pays(n * 16)) { /* an update of one element costs about that many */
-        kernel(n, p, g, w, states);
-        tl_flush_set(mode);
-        return;
-    }
-    tl_flush_set(0);
-#pragma omp parallel num_threads(tl_team_size(INT64_MAX))
-    {
-        const unsigned own = tl_flush_set(dtype == TL_F32 ? tl_flushing : 0);
-#pragma omp for schedule(static)
-        for (int64_t first = 0; first < n; first += PIECE) {
-            void *parts[TL_UPDATE_STATES];
-            for (int i = 0; i < TL_UPDATE_STATES; i++)
-                parts[i] = advance(states[i], first, dtype);
-            kernel(n - first < PIECE ? n - first : PIECE, p, advance(g, first, dtype),
-                   advance(w, first, dtype), parts);
-        }
-        tl_flush_set(own);
-    }
+    spread(n, ELEMENTS, n * 16, update_piece, &work); /* an update of one element costs about that many */
     tl_flush_set(mode);
 }
