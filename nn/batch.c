@@ -47,6 +47,21 @@ static bool take_steps(const tl_batch_run *run, tl_tape *tape, tl_tensor source,
     return ids != NULL;
 }
 
+/* Copies samples that lie as they are to lie. False, with nothing done, where they do not. */
+static bool take_whole(const tl_batch_run *run, tl_tensor source, int64_t first, tl_tensor to)
+{
+    int64_t elements = 1;
+    bool fits = source.dtype == to.dtype;
+    for (int i = source.shape.rank - 1; i > 0; elements *= source.shape.dims[i--])
+        fits = fits && source.strides[i] == elements && to.strides[i] == elements;
+    if (!fits)
+        return false;
+    for (int64_t i = 0; i < to.shape.dims[0]; i++)
+        memcpy(tl_row_address(to, i), tl_row_address(source, sample_at(run, first + i)),
+               (size_t)elements * tl_size_of(to.dtype));
+    return true;
+}
+
 /* Samples [first, first + n) in order, copied onto the tape; floats in the model's type. */
 static tl_var *take_rows(const tl_batch_run *run, tl_tape *tape, tl_tensor source, int64_t first, int64_t n,
                          tl_dtype dtype)
@@ -57,7 +72,7 @@ static tl_var *take_rows(const tl_batch_run *run, tl_tape *tape, tl_tensor sourc
     lay_out(&rows);
     if (tl_tape_place(tape, &rows) != TL_OK)
         return NULL;
-    if (take_steps(run, tape, source, first, rows))
+    if (take_steps(run, tape, source, first, rows) || take_whole(run, source, first, rows))
         return tl_input(tape, rows);
     for (int64_t i = 0; i < n; i++)
         if (tl_tensor_copy(tl_tensor_select(rows, 0, i),

@@ -56,6 +56,9 @@ ALWAYS_INLINE vector load_part(const float *from, int64_t count)
 {
 #if defined(__AVX512F__)
     return (vector)_mm512_maskz_loadu_ps((__mmask16)((1u << count) - 1), from);
+#elif defined(__AVX2__) && defined(__FMA__)
+    const integers lane = {0, 1, 2, 3, 4, 5, 6, 7}, there = lane < (int32_t)count;
+    return (vector)_mm256_maskload_ps(from, (__m256i)there);
 #else
     vector v = {0};
     memcpy(&v, from, (size_t)count * sizeof(float));
@@ -90,6 +93,35 @@ ALWAYS_INLINE vector multiply_add(vector a, vector b, vector c)
     return (vector)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b);
 #else
     return a * b + c;
+#endif
+}
+
+#if defined(__AVX512F__)
+/* The first and the last half of each pair of 128 bits of a, then of b, added up. */
+#define ADD_HALVES(a, b, halves)                                                                             \
+    (_mm512_shuffle_f32x4(a, b, (halves) == 2 ? 0x44 : 0x88) +                                               \
+     _mm512_shuffle_f32x4(a, b, (halves) == 2 ? 0xee : 0xdd))
+#endif
+
+/* The sums of all lanes of four vectors: of each, half of the lanes is added to the other half until there is
+ * one. */
+ALWAYS_INLINE void totals(const vector v[4], float sums[4])
+{
+#if defined(__AVX512F__)
+    __m512 ab = ADD_HALVES((__m512)v[0], (__m512)v[1], 2), cd = ADD_HALVES((__m512)v[2], (__m512)v[3], 2);
+    __m512 quarters = ADD_HALVES(ab, cd, 4);
+    quarters += _mm512_permute_ps(quarters, 0x4e);
+    quarters += _mm512_permute_ps(quarters, 0xb1);
+    UNROLL for (int i = 0; i < 4; i++) sums[i] = quarters[i * 4];
+#else
+    UNROLL for (int i = 0; i < 4; i++)
+    {
+        vector sum = v[i];
+        for (int half = WIDTH / 2; half > 0; half /= 2)
+            for (int j = 0; j < half; j++)
+                sum[j] += sum[j + half];
+        sums[i] = sum[0];
+    }
 #endif
 }
 
@@ -136,6 +168,8 @@ tl_map_kernel FOR_ISA(tl_map_exp), FOR_ISA(tl_map_tanh), FOR_ISA(tl_map_sigmoid)
 size_t FOR_ISA(tl_packed_bytes)(int64_t k, int64_t n);
 void FOR_ISA(tl_pack)(int64_t k, int64_t n, const void *b, int64_t b_row, int64_t b_column, void *packed);
 void FOR_ISA(tl_product)(const tl_product *product);
+
+/* outer.c */
 void FOR_ISA(tl_outer)(const tl_outer *outer);
 
 /* rows.c */

@@ -5,7 +5,8 @@
 
 #include "tensor/kernels/kernels_internal.h"
 
-static const int64_t ragged[] = {0, 1, 2, 3, 7, 8, 15, 16, 17, 31, 32, 33, 47, 64, 65, 100, 131};
+static const int64_t ragged[] = {0,  1,  2,  3,  7,  8,  15,  16,  17,  18, 31,
+                                 32, 33, 47, 50, 64, 65, 100, 131, 144, 179};
 enum { RAGGED = sizeof ragged / sizeof ragged[0], TABLES = 8 };
 
 /* Calls the test with each f32 table, the plain one among them. */

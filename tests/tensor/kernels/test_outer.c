@@ -19,7 +19,8 @@ static tl_outer outer_of(tl_pair *pair, matrix a, matrix g, matrix out, bool add
 
 START_TEST(outer_products_are_right_at_all_sizes)
 {
-    static const int64_t heights[] = {0, 1, 2, 9, 33}, rows[] = {0, 1, 2, 5, 6, 7, 12, 13, 25, 32, 100};
+    static const int64_t heights[] = {0, 1, 2, 9, 33},
+                         rows[] = {0, 1, 2, 5, 6, 7, 12, 13, 25, 32, 64, 70, 100};
     const tl_kernels *tables[TABLES];
     const int available = tl_kernels_available(tables, TABLES);
     for (int64_t gap = 0; gap <= 3; gap += 3)
@@ -51,13 +52,16 @@ START_TEST(outer_products_are_right_at_all_sizes)
 }
 END_TEST
 
+/* Vectors, part of one, and columns beyond them. */
+static const int64_t widths[] = {13, 30, 50, 64, 65};
+
 static void check_pieces(const tl_kernels *kernels)
 {
     static const int64_t pieces[] = {1, 5, 7, 12};
-    for (int64_t n = 13; n <= 64; n += 17)
+    for (size_t w = 0; w < sizeof widths / sizeof widths[0]; w++)
         for (size_t i = 0; i < sizeof pieces / sizeof pieces[0]; i++)
             for (int add = 0; add < 2; add++) {
-                const int64_t m = 30, k = 53;
+                const int64_t m = 30, n = widths[w], k = 53;
                 matrix a = random_matrix(m, k, 0, 1), g = random_matrix(m, n, 0, 2);
                 matrix whole = random_matrix(k, n, 0, 3), cut = copy_matrix(whole);
                 tl_pair pair;
@@ -87,9 +91,9 @@ END_TEST
 /* Rows in several pairs are rows of one matrix, the last ones first. */
 static void check_pairs(const tl_kernels *kernels)
 {
-    for (int64_t n = 13; n <= 64; n += 17)
+    for (size_t w = 0; w < sizeof widths / sizeof widths[0]; w++)
         for (int64_t height = 1; height <= 6; height++) {
-            const int64_t k = 29;
+            const int64_t n = widths[w], k = 29;
             const int count = 5;
             matrix a = random_matrix(count * height, k, 0, 1), g = random_matrix(count * height, n, 2, 2);
             matrix whole = random_matrix(k, n, 0, 3), cut = copy_matrix(whole);

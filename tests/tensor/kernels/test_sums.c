@@ -11,17 +11,17 @@ START_TEST(plain_sums_are_sums)
     for (int size = 0; size < RAGGED; size++)
         for (int64_t stride = 0; stride <= 3; stride++) {
             const int64_t n = ragged[size], room = n > 0 ? (n - 1) * stride + 1 : 0;
-            double *wide = random_doubles(room, -2, 3, 1), total = 0, narrow_total = 0,
-                   most = -(double)INFINITY;
+            double *wide = random_doubles(room, -2, 3, 1), narrow_total = 0, most = -(double)INFINITY;
+            long double total = 0;
             float *narrow = floats(room);
             for (int64_t i = 0; i < room; i++)
                 narrow[i] = (float)wide[i];
             for (int64_t i = 0; i < n; i++) {
-                total += wide[i * stride];
+                total += (long double)wide[i * stride];
                 narrow_total += (double)narrow[i * stride];
                 most = fmax(most, wide[i * stride]);
             }
-            ck_assert_double_eq_tol(tl_kernels_reference_f64.sum(n, wide, stride), total,
+            ck_assert_double_eq_tol(tl_kernels_reference_f64.sum(n, wide, stride), (double)total,
                                     1e-14 * (double)(n + 1));
             ck_assert_double_eq_tol(plain->sum(n, narrow, stride), narrow_total, 1e-6 * (double)(n + 1));
             ck_assert(tl_kernels_reference_f64.max(n, wide, stride) == most);
