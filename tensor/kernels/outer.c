@@ -33,9 +33,11 @@ ALWAYS_INLINE void outer_tile(const int mr, const int nr, const tile *t)
         outer_tile(mr, nr, t);                                                                               \
     }
 FOR_EACH_TILE(DEFINE_TILE)
+FOR_EACH_WIDE_TILE(DEFINE_TILE)
 
 #define TILE_ENTRY(mr, nr) [nr][mr] = outer_##mr##_##nr,
-static tile_function *const outer_tiles[WIDEST + 1][MOST_ROWS + 1] = {FOR_EACH_TILE(TILE_ENTRY)};
+static tile_function *const outer_tiles[WIDEST + 1][MOST_ROWS + 1] = {FOR_EACH_TILE(TILE_ENTRY)
+                                                                          FOR_EACH_WIDE_TILE(TILE_ENTRY)};
 
 static int64_t smaller(int64_t a, int64_t b)
 {

@@ -103,11 +103,13 @@ ALWAYS_INLINE void dot_products(const int mr, const int nc, const tile *t)
     {                                                                                                        \
         dot_products(ROWS_OF_DOTS, nc, t);                                                                   \
     }
-DEFINE_DOTS(1)
-DEFINE_DOTS(2) DEFINE_DOTS(3) DEFINE_DOTS(4)
+#define FOR_EACH_FEW(X) X(1) X(2) X(3) X(4)
+FOR_EACH_FEW(DEFINE_DOTS)
 
-    static tile_function *const dots_of_one[] = {NULL, dots_1_1, dots_1_2, dots_1_3, dots_1_4};
-static tile_function *const dots_of_many[] = {NULL, dots_4_1, dots_4_2, dots_4_3, dots_4_4};
+#define ONE_ENTRY(nc)  [nc] = dots_1_##nc,
+#define MANY_ENTRY(nc) [nc] = dots_4_##nc,
+static tile_function *const dots_of_one[MOST_APART + 1] = {FOR_EACH_FEW(ONE_ENTRY)};
+static tile_function *const dots_of_many[MOST_APART + 1] = {FOR_EACH_FEW(MANY_ENTRY)};
 
 static void run_dots(int64_t rows, tile *t)
 {
