@@ -18,6 +18,7 @@
 #include "autograd/parameter.h"
 #include "autograd/shards.h"
 #include "autograd/tape.h"
+#include "autograd/trace.h"
 
 #include "optim/optimizer.h"
 #include "optim/schedule.h"

@@ -1,7 +1,8 @@
 /* Recurrent layers: options, and the states that a stateful layer carries from batch to batch. What one does
  * with a sequence is in pass.c. */
 #include "nn/rnn.h"
-#include "autograd/tape_internal.h"
+#include "autograd/trace_internal.h"
+#include "nn/model_internal.h"
 #include "nn/pass_internal.h"
 #include "nn/rnn_internal.h"
 #include "tensor/compute_internal.h"
@@ -180,7 +181,12 @@ tl_var *tl_rnn_forward(const tl_module *module, tl_var *x, tl_var *const initial
                  module->kind);
         return NULL;
     }
-    return run((const rnn *)module, x, initial, final);
+    tl_tape *tape = tl_tape_of(x);
+    if (tl_module_enter(module, tape) != TL_OK)
+        return NULL;
+    tl_var *y = run((const rnn *)module, x, initial, final);
+    tl_scope_pop(tape);
+    return y;
 }
 
 const tl_rnn_options *tl_rnn_options_of(const tl_module *module)

@@ -58,6 +58,7 @@ static tl_status run_segment(tl_pass *p, int64_t first, int64_t count, tl_var **
     tl_pass part = *p;
     tl_var *inputs[TL_MAX_INPUTS + 1], *results[RESULTS];
     part.x = tl_slice(p->x, 1, first, count);
+    part.origin = first;
     if (p->mask.storage)
         part.mask = tl_tensor_slice(p->mask, 1, first, count);
     else
