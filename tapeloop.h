@@ -39,11 +39,14 @@
 
 #include "nn/callback.h"
 #include "nn/checkpoint.h"
+#include "nn/flow.h"
+#include "nn/gradients.h"
 #include "nn/initializer.h"
 #include "nn/layers.h"
 #include "nn/loss.h"
 #include "nn/model.h"
 #include "nn/module.h"
+#include "nn/plot.h"
 #include "nn/rnn.h"
 
 #endif

@@ -14,12 +14,18 @@ struct tl_scope {
     char name[];
 };
 
+/* What a recurrent layer shows after a step: its states behind time step t of `steps`. */
+typedef struct tl_probe_step {
+    const void *layer; /* tells it from others; its scope is that of the tape */
+    int64_t t, steps;
+    bool backwards;
+    tl_var *const *states;
+    int count;
+} tl_probe_step;
+
 /* Somebody who looks at the states of recurrent layers as they come. */
 struct tl_probe {
-    /* The states behind time step t of `steps`. A layer is told from others by `layer`, whose scope is that
-     * of the tape. */
-    tl_status (*see)(struct tl_probe *probe, const void *layer, int64_t t, int64_t steps, bool backwards,
-                     tl_var *const states[], int count);
+    tl_status (*see)(struct tl_probe *probe, const tl_probe_step *step);
 };
 
 /* Has a probe look at what is recorded from now on; NULL: nobody looks. */

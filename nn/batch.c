@@ -87,7 +87,7 @@ static tl_dtype input_dtype(const tl_batch_run *run)
 }
 
 /* The mask of the predictions, as weights in the shape of the loss; 1 everywhere without one. */
-static tl_var *row_weights(tl_var *prediction, tl_var *rows)
+tl_var *tl_batch_row_weights(tl_var *prediction, tl_var *rows)
 {
     tl_tensor mask = tl_mask_of(prediction);
     tl_var *weights = tl_zeros(tl_tape_of(rows), tl_dtype_of(rows), tl_shape_of(rows));
@@ -152,7 +152,7 @@ static tl_status write_outputs(const tl_batch_run *run, tl_var *prediction, int6
     return TL_OK;
 }
 
-static tl_var *loss_rows(const tl_model *model, tl_var *prediction, tl_var *target)
+tl_var *tl_batch_loss_rows(const tl_model *model, tl_var *prediction, tl_var *target)
 {
     tl_tape *tape = tl_tape_of(prediction);
     if (tl_scope_push(tape, "loss") != TL_OK)
@@ -179,8 +179,8 @@ static tl_status run_shard(void *context, int64_t shard, tl_tape *tape)
     if (run->mode == TL_BATCH_PREDICT)
         return write_outputs(run, prediction, first, n);
     tl_var *target = take_rows(run, tape, run->data.y, first, n, run->data.y.dtype);
-    tl_var *rows = loss_rows(run->model, prediction, target);
-    tl_var *weights = rows ? row_weights(prediction, rows) : NULL;
+    tl_var *rows = tl_batch_loss_rows(run->model, prediction, target);
+    tl_var *weights = rows ? tl_batch_row_weights(prediction, rows) : NULL;
     if (!weights)
         return tl_missing("model", "loss");
     if (measure(run, prediction, target, rows, weights, &run->model->results[shard]) != TL_OK)

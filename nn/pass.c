@@ -229,6 +229,9 @@ static tl_status take_step_in_scope(tl_pass *p, int64_t t, int64_t index)
         return tl_error_status();
     tl_status status = take_step(p, t, index);
     tl_scope_pop(tape);
+    if (tape->probe && status == TL_OK)
+        status = tape->probe->see(tape->probe, &(tl_probe_step){p->loop, t, tl_shape_of(p->x).dims[1],
+                                                                p->backwards, p->state, p->loop->states});
     return status;
 }
 
@@ -289,7 +292,8 @@ static bool can_scan(const tl_pass *p)
 /* Takes the steps of a chunk, unless the mask lets nothing move and nobody asks for their outputs. */
 static tl_status run_chunk(tl_pass *p, int64_t first, int64_t count, bool scans, tl_var *outputs[])
 {
-    if (p->mask.storage && !outputs && is_all_zero(tl_tensor_slice(p->mask, 1, first, count)))
+    const bool seen = tl_tape_of(p->x)->probe; /* every step is to be */
+    if (p->mask.storage && !outputs && !seen && is_all_zero(tl_tensor_slice(p->mask, 1, first, count)))
         return TL_OK;
     if (start_chunk(p, first, count, scans) != TL_OK ||
         (scans ? scan_steps : take_steps)(p, first, count, outputs) != TL_OK)

@@ -109,5 +109,6 @@ static tl_var *run_segments(tl_pass *p, int64_t length)
 tl_var *tl_pass_run_segments(tl_pass *p)
 {
     const int64_t length = segment_length(p->loop, tl_shape_of(p->x).dims[1]);
-    return length ? run_segments(p, length) : tl_pass_run(p);
+    const bool seen = tl_tape_of(p->x)->probe; /* states stay where they can be looked at */
+    return length && !seen ? run_segments(p, length) : tl_pass_run(p);
 }
