@@ -18,6 +18,7 @@
 #include "autograd/parameter.h"
 #include "autograd/shards.h"
 #include "autograd/tape.h"
+#include "autograd/trace.h"
 
 #include "optim/optimizer.h"
 #include "optim/schedule.h"
@@ -38,11 +39,14 @@
 
 #include "nn/callback.h"
 #include "nn/checkpoint.h"
+#include "nn/flow.h"
+#include "nn/gradients.h"
 #include "nn/initializer.h"
 #include "nn/layers.h"
 #include "nn/loss.h"
 #include "nn/model.h"
 #include "nn/module.h"
+#include "nn/plot.h"
 #include "nn/rnn.h"
 
 #endif

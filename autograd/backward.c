@@ -1,5 +1,5 @@
 /* Backward: the record walked from its end, each rule given its gradients and memory for the next ones. */
-#include "autograd/destination_internal.h"
+#include "autograd/trace_internal.h"
 #include "tensor/compute_internal.h"
 #include "tensor/flush_internal.h"
 #include "tensor/error_internal.h"
@@ -142,6 +142,8 @@ static tl_status backward_node(tl_tape *tape, tl_node *node)
     tl_status status = node->op->backward(&call);
     for (int i = 0; i < node->count && status == TL_OK; i++)
         status = tl_destination_finish(node->inputs[i], &room.to[i]);
+    if (tape->detects && status == TL_OK)
+        status = tl_trace_backward(node, &call, room.to);
     tl_pool_end_scratch(&tape->pool);
     for (tl_var *result = output; result; result = result->next_result)
         if (!result->retains)
@@ -187,18 +189,28 @@ static void add_rows(const tl_row_gradient *rows, tl_tensor gradient)
 }
 
 /* Adds what reached the leaves to the parameters they stand for. */
-static void deposit(tl_tape *tape)
+static tl_status deposit(tl_tape *tape)
 {
     for (tl_var *leaf = tape->first_leaf; leaf; leaf = leaf->next_leaf) {
         if (leaf->key_is_var || !leaf->needs_gradient)
             continue;
-        tl_tensor gradient = ((const tl_parameter *)leaf->key)->gradient;
+        const tl_parameter *parameter = leaf->key;
+        tl_tensor gradient = parameter->gradient;
         gradient.storage->version = tl_next_version();
         if (leaf->gradient.storage)
             tl_compute_store(gradient, leaf->gradient, true);
         if (leaf->rows)
             add_rows(leaf->rows, gradient);
+        if (tape->detects && tl_trace_parameter_gradient(parameter) != TL_OK)
+            return TL_ERROR_NUMERIC;
     }
+    return TL_OK;
+}
+
+static tl_status go_back(tl_tape *tape)
+{
+    tl_status status = walk_back(tape);
+    return status == TL_OK && !tape->keeps ? deposit(tape) : status;
 }
 
 static tl_status check_tape(const tl_tape *tape)
@@ -237,16 +249,15 @@ tl_status tl_backward_from(tl_var *x, tl_tensor seed)
         return tl_error(TL_ERROR_SHAPE, "backward: seed %s of %s for a value %s of %s",
                         TL_SHAPE_TEXT(seed.shape), tl_dtype_name(seed.dtype), TL_SHAPE_TEXT(x->value.shape),
                         tl_dtype_name(x->value.dtype));
+    if (tape->detects && tl_trace_seed(x, seed) != TL_OK)
+        return TL_ERROR_NUMERIC;
     const bool fresh = !x->base && !x->gradient.storage;
     tl_tensor gradient;
     tl_status status = fresh ? tl_gradient_new(tape, x->value, &x->gradient) : tl_gradient_of(x, &gradient);
     if (status != TL_OK)
         return status;
     tl_compute_store(fresh ? x->gradient : gradient, seed, !fresh);
-    status = walk_back(tape);
-    if (status == TL_OK && !tape->keeps)
-        deposit(tape);
-    return status;
+    return go_back(tape);
 }
 
 tl_status tl_backward(tl_var *loss)
@@ -268,10 +279,7 @@ tl_status tl_backward_all(tl_tape *tape)
 {
     if (check_tape(tape) != TL_OK)
         return tl_error_status();
-    tl_status status = walk_back(tape);
-    if (status == TL_OK && !tape->keeps)
-        deposit(tape);
-    return status;
+    return go_back(tape);
 }
 
 tl_tensor tl_grad(tl_var *x)

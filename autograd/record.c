@@ -1,6 +1,5 @@
 /* Applying an op: checks, memory, the forward computation, and the note for backward. */
-#include "autograd/op_internal.h"
-#include "autograd/tape_internal.h"
+#include "autograd/trace_internal.h"
 #include "tensor/compute_internal.h"
 #include "tensor/flush_internal.h"
 
@@ -84,7 +83,7 @@ static tl_node *new_node(tl_tape *tape, const tl_op_call *call, tl_var *const in
     tl_node *node = tl_arena_take(tape->arena, size + 16 + attribute_bytes);
     if (!node)
         return NULL;
-    *node = (tl_node){.op = call->op, .count = call->count};
+    *node = (tl_node){.op = call->op, .count = call->count, .scope = tape->scope};
     node->inputs = (tl_var **)(node + 1);
     node->versions = (uint64_t *)(node->inputs + n);
     node->needed = (bool *)(node->versions + n + 1);
@@ -127,7 +126,7 @@ static void remember(tl_tape *tape, tl_node *node, tl_var *output)
     tape->last = node;
 }
 
-static tl_status compute(tl_op_call *call, const tl_tensor **tensors, tl_var *output)
+static tl_status compute(tl_op_call *call, const tl_tensor **tensors, tl_var *const inputs[], tl_var *output)
 {
     for (int i = 0; !call->op->strided && i < call->count; i++)
         if (make_row_major(call->tape, &tensors[i]) != TL_OK)
@@ -136,7 +135,10 @@ static tl_status compute(tl_op_call *call, const tl_tensor **tensors, tl_var *ou
     if (tl_tape_place(call->tape, &output->value) != TL_OK)
         return TL_ERROR_MEMORY;
     call->output = output->value;
-    return run_forward(call);
+    tl_status status = run_forward(call);
+    if (call->tape->detects && status == TL_OK)
+        status = tl_trace_forward(call->op, inputs, call->count, output);
+    return status;
 }
 
 tl_var *tl_apply(const tl_op *op, tl_var *const inputs[], int count, const void *attributes,
@@ -193,7 +195,7 @@ tl_var *tl_apply(const tl_op *op, tl_var *const inputs[], int count, const void 
         tl_keep_value(inputs[i]);
     if (op->lazy)
         output->lazy = node;
-    else if (compute(&call, tensors, output) != TL_OK)
+    else if (compute(&call, tensors, inputs, output) != TL_OK)
         return NULL;
     output->made = true;
     note_uses(output->needs_gradient ? node : NULL, inputs, count);
@@ -247,7 +249,10 @@ tl_status tl_materialize(tl_var *x)
     if (!tensors)
         return TL_ERROR_MEMORY;
     tl_op_call call = {.op = node->op, .count = node->count, .attributes = node->attributes, .tape = x->tape};
-    tl_status status = compute(&call, tensors, x);
+    const tl_scope *scope = x->tape->scope;
+    x->tape->scope = node->scope;
+    tl_status status = compute(&call, tensors, node->inputs, x);
+    x->tape->scope = scope;
     if (status == TL_OK) {
         x->lazy = NULL;
         node->versions[node->count] = x->value.storage->version;

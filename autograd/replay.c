@@ -3,6 +3,7 @@
  * when the gradients of the results are known, with it. The leaves of that tape have the gradients of this
  * tape's leaves lent to them, so that one sum runs through all replays. */
 #include "autograd/replay_internal.h"
+#include "autograd/trace_internal.h"
 #include "tensor/compute_internal.h"
 #include "tensor/flush_internal.h"
 
@@ -25,6 +26,7 @@ typedef struct kept_replay {
     uint64_t seed, step, dropouts;
     int64_t first_row;
     unsigned flush; /* the mode that the caller was in */
+    const tl_scope *scope;
 } kept_replay;
 
 static bool contains(tl_var *const vars[], int count, const tl_var *x, int *place)
@@ -51,6 +53,8 @@ static tl_tape *start_beside(tl_tape *tape, const kept_replay *k, bool records)
     beside->records = records;
     beside->trains = k->trains;
     beside->dropouts = k->dropouts;
+    tl_tape_set_detect_anomaly(beside, tape->detects);
+    beside->scope = k->scope;
     tl_tape_set_random(beside, k->seed, k->step, k->first_row);
     return beside;
 }
@@ -234,7 +238,8 @@ static kept_replay *keep(tl_tape *tape, const tl_replay *replay, tl_var *const i
                        .seed = tape->seed,
                        .step = tape->step,
                        .dropouts = tape->dropouts,
-                       .first_row = tape->first_row};
+                       .first_row = tape->first_row,
+                       .scope = tape->scope};
     k->replay.context = memcpy(context, replay->context, replay->context_bytes);
     memcpy(k->inputs, inputs, (size_t)replay->inputs * sizeof *inputs);
     k->results = k->inputs + replay->inputs;

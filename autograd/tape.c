@@ -61,6 +61,7 @@ void tl_tape_reset(tl_tape *tape)
     tape->failed = false;
     tape->in_backward = false;
     tape->dropouts = 0;
+    tape->scope = NULL;
     tl_tape_reset(tape->beside);
 }
 

@@ -8,6 +8,8 @@
 #include "tensor/arena.h"
 #include "tensor/tensor_internal.h"
 
+typedef struct tl_scope tl_scope;
+
 typedef struct tl_node {
     const tl_op *op;
     struct tl_node *previous; /* in the order of recording */
@@ -15,10 +17,11 @@ typedef struct tl_node {
     int count;
     tl_var **inputs;
     const void *attributes;
-    uint64_t *versions; /* of each input's storage when recorded, then the output's */
-    bool *needed;       /* which inputs need a gradient */
-    unsigned reads;     /* what backward looks at, as in tl_op */
-    uint64_t chunk;     /* of the tape when recorded */
+    uint64_t *versions;    /* of each input's storage when recorded, then the output's */
+    bool *needed;          /* which inputs need a gradient */
+    unsigned reads;        /* what backward looks at, as in tl_op */
+    uint64_t chunk;        /* of the tape when recorded */
+    const tl_scope *scope; /* likewise */
 } tl_node;
 
 struct tl_var {
@@ -84,6 +87,12 @@ struct tl_tape {
     int64_t first_row;
     uint64_t dropouts; /* recorded since the reset */
     tl_tape *beside;   /* where replays happen (replay.c); NULL: there was none */
+
+    /* Of tracing (trace.c). */
+    bool detects;           /* NaN and infinity */
+    bool traces;            /* keeps scopes, and has recurrent layers take steps one by one */
+    const tl_scope *scope;  /* of the ops to come; NULL: none */
+    struct tl_probe *probe; /* that looks at states; NULL: none does */
 };
 
 struct tl_row_gradient {
@@ -171,7 +180,7 @@ static inline void tl_keep_value(const tl_var *x)
 }
 
 /* Remembers a^T g, to be added to out with others of its chunk. False if it must be done at once: memory of
- * the two is not sure to stay. */
+ * the two is not sure to stay, or somebody wants to see the sum. */
 bool tl_outer_wait(tl_tape *tape, tl_tensor out, tl_tensor a, tl_tensor g, bool add);
 
 /* Adds all that waits. */

@@ -54,7 +54,7 @@ static struct tl_waiting *find(tl_tape *tape, tl_dtype dtype, const tl_outer *o)
 
 bool tl_outer_wait(tl_tape *tape, tl_tensor out, tl_tensor a, tl_tensor g, bool add)
 {
-    if (a.shape.dims[0] > MOST_ROWS || g.storage->gradient_of != tape)
+    if (a.shape.dims[0] > MOST_ROWS || g.storage->gradient_of != tape || tape->detects)
         return false;
     if (!tape->waiting)
         tape->waiting = tl_arena_take(tape->arena, MOST_WEIGHTS * sizeof *tape->waiting);

@@ -1,5 +1,5 @@
 #include "nn/batch_internal.h"
-#include "autograd/tape_internal.h"
+#include "autograd/trace_internal.h"
 #include "nn/model_internal.h"
 #include "tensor/compute_internal.h"
 #include "tensor/memory_internal.h"
@@ -87,7 +87,7 @@ static tl_dtype input_dtype(const tl_batch_run *run)
 }
 
 /* The mask of the predictions, as weights in the shape of the loss; 1 everywhere without one. */
-static tl_var *row_weights(tl_var *prediction, tl_var *rows)
+tl_var *tl_batch_row_weights(tl_var *prediction, tl_var *rows)
 {
     tl_tensor mask = tl_mask_of(prediction);
     tl_var *weights = tl_zeros(tl_tape_of(rows), tl_dtype_of(rows), tl_shape_of(rows));
@@ -152,6 +152,16 @@ static tl_status write_outputs(const tl_batch_run *run, tl_var *prediction, int6
     return TL_OK;
 }
 
+tl_var *tl_batch_loss_rows(const tl_model *model, tl_var *prediction, tl_var *target)
+{
+    tl_tape *tape = tl_tape_of(prediction);
+    if (tl_scope_push(tape, "loss") != TL_OK)
+        return NULL;
+    tl_var *rows = tl_loss_rows(model->loss, prediction, target, model->from_logits);
+    tl_scope_pop(tape);
+    return rows;
+}
+
 static tl_status run_shard(void *context, int64_t shard, tl_tape *tape)
 {
     const tl_batch_run *run = context;
@@ -161,6 +171,7 @@ static tl_status run_shard(void *context, int64_t shard, tl_tape *tape)
     tl_tape_set_recording(tape, train);
     tl_tape_set_training(tape, train);
     tl_tape_set_random(tape, run->seed, run->step_number, offset);
+    tl_tape_set_detect_anomaly(tape, run->model->detects);
     tl_var *x = take_rows(run, tape, run->data.x, first, n, input_dtype(run));
     tl_var *prediction = tl_forward(run->model, x);
     if (!prediction)
@@ -168,8 +179,8 @@ static tl_status run_shard(void *context, int64_t shard, tl_tape *tape)
     if (run->mode == TL_BATCH_PREDICT)
         return write_outputs(run, prediction, first, n);
     tl_var *target = take_rows(run, tape, run->data.y, first, n, run->data.y.dtype);
-    tl_var *rows = tl_loss_rows(run->model->loss, prediction, target, run->model->from_logits);
-    tl_var *weights = rows ? row_weights(prediction, rows) : NULL;
+    tl_var *rows = tl_batch_loss_rows(run->model, prediction, target);
+    tl_var *weights = rows ? tl_batch_row_weights(prediction, rows) : NULL;
     if (!weights)
         return tl_missing("model", "loss");
     if (measure(run, prediction, target, rows, weights, &run->model->results[shard]) != TL_OK)
@@ -183,6 +194,7 @@ static tl_status prepare_layers(tl_batch_run *run)
     tl_model *model = run->model;
     tl_tape_set_recording(model->step, run->mode == TL_BATCH_TRAIN);
     tl_tape_set_training(model->step, run->mode == TL_BATCH_TRAIN);
+    tl_tape_set_detect_anomaly(model->step, model->detects);
     tl_shape row = run->data.x.shape;
     int64_t positions = run->count;
     for (int i = 1; i < row.rank; i++)
@@ -203,6 +215,20 @@ static void forget_prepared(tl_model *model)
     tl_tape_reset(model->step);
 }
 
+/* A step of the optimizer between a look at the gradients and one at the weights. */
+static tl_status traced_step(tl_model *model)
+{
+    for (int i = 0; i < model->parameter_count; i++)
+        if (tl_trace_parameter_gradient(model->parameters[i]) != TL_OK)
+            return TL_ERROR_NUMERIC;
+    if (tl_optimizer_step(model->optimizer) != TL_OK)
+        return tl_error_status();
+    for (int i = 0; i < model->parameter_count; i++)
+        if (tl_trace_parameter_value(tl_optimizer_name(model->optimizer), model->parameters[i]) != TL_OK)
+            return TL_ERROR_NUMERIC;
+    return TL_OK;
+}
+
 /* Gradients of all shards into the parameters, and a step of the optimizer. `weight` is what the losses
  * weighed in all, `nominal` what they weigh without a mask. */
 static tl_status finish_training(tl_model *model, double weight, double nominal)
@@ -215,7 +241,7 @@ static tl_status finish_training(tl_model *model, double weight, double nominal)
             tl_compute_map(TL_MAP_SCALE, gradient, gradient, (tl_tensor){0},
                            (const double[]){weight > 0 ? nominal / weight : 0, 0});
         }
-    return tl_optimizer_step(model->optimizer);
+    return model->detects ? traced_step(model) : tl_optimizer_step(model->optimizer);
 }
 
 static tl_status grow_results(tl_model *model, int64_t count)
@@ -258,6 +284,9 @@ tl_status tl_batch_process(tl_batch_run *run, int64_t start, int64_t count)
     run->start = start;
     run->count = count;
     tl_status status = run_shards(run);
+    if (status == TL_ERROR_NUMERIC && run->model->detects && run->mode == TL_BATCH_TRAIN)
+        status = tl_error(status, "%s; in training step %llu", tl_error_message(),
+                          (unsigned long long)run->step_number + 1);
     forget_prepared(run->model);
     run->step_number++;
     return status;

@@ -38,6 +38,11 @@ tl_shape tl_batch_output_shape(const tl_batch_run *run);
 /* The batch of samples [start, start + count) in order: trains on it, measures it, or writes its outputs. */
 tl_status tl_batch_process(tl_batch_run *run, int64_t start, int64_t count);
 
+/* The losses of rows, in the scope "loss", and what each of them, or of their steps, weighs: 0 where masked.
+ */
+tl_var *tl_batch_loss_rows(const tl_model *model, tl_var *prediction, tl_var *target);
+tl_var *tl_batch_row_weights(tl_var *prediction, tl_var *rows);
+
 /* Averages over all batches since the start or the last call, which forgets them. */
 tl_metrics tl_batch_take_metrics(tl_batch_run *run);
 

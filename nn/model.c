@@ -204,6 +204,12 @@ tl_status tl_model_check(const char *what, const tl_model *model, bool compiled,
     return TL_OK;
 }
 
+void tl_model_set_detect_anomaly(tl_model *model, bool detects)
+{
+    if (model)
+        model->detects = detects;
+}
+
 tl_status tl_reset_states(tl_model *model)
 {
     if (!model)

@@ -102,6 +102,14 @@ TL_API tl_status tl_train_on_batch(tl_model *model, tl_tensor x, tl_tensor y, tl
  * shapes or types that do not fit are errors; out then stays as it was. */
 TL_API tl_status tl_predict_on_batch(tl_model *model, tl_tensor x, tl_tensor out);
 
+/* Whether the model looks for NaN and infinity in all that it computes (at first: no): tl_fit, tl_evaluate,
+ * tl_predict and their like then end with TL_ERROR_NUMERIC and a message that says where the first one came
+ * from, down to layer, time step and op (autograd/trace.h), be it forwards, on the way back, in the gradients
+ * of the batch or in the weights after a step of the optimizer, which are as that step left them. What is
+ * computed stays the same bit for bit. It takes several times as long: recurrent layers then take their steps
+ * one by one. NULL is fine. */
+TL_API void tl_model_set_detect_anomaly(tl_model *model, bool detects);
+
 /* Makes stateful layers forget the states they carry from batch to batch. */
 TL_API tl_status tl_reset_states(tl_model *model);
 

@@ -22,6 +22,7 @@ struct tl_model {
     tl_tape *step;                   /* what depends on parameters alone, once for a batch */
     struct tl_shard_result *results; /* of the batch at hand, one a shard */
     int64_t result_capacity;
+    bool detects;  /* NaN and infinity, on all its tapes */
     char *failure; /* why it failed to compile; NULL if it did not */
     tl_status failure_status;
 };
@@ -29,6 +30,9 @@ struct tl_model {
 /* Names layers[index] "dense", or "dense_1" as the second of its kind among those before it; of layers inside
  * another, "outer/dense". */
 tl_status tl_module_name(tl_module *const layers[], int index, const tl_module *outer);
+
+/* Pushes the scope of a module: its name, behind that of a module around it whose scope is there already. */
+tl_status tl_module_enter(const tl_module *module, tl_tape *tape);
 
 /* TL_OK, or the reason why the model cannot be used: it failed to compile, or lacks what is asked for. */
 tl_status tl_model_check(const char *what, const tl_model *model, bool compiled, bool built);

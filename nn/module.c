@@ -1,3 +1,4 @@
+#include "autograd/trace_internal.h"
 #include "nn/model_internal.h"
 #include "tensor/error_internal.h"
 #include "tensor/memory_internal.h"
@@ -34,6 +35,14 @@ void tl_module_free(tl_module *module)
 static const char *scope_of(const tl_module *module)
 {
     return module->name ? module->name : module->kind;
+}
+
+tl_status tl_module_enter(const tl_module *module, tl_tape *tape)
+{
+    if (!tape->traces)
+        return TL_OK;
+    const char *name = scope_of(module), *last = tape->scope ? strrchr(name, '/') : NULL;
+    return tl_scope_push(tape, last ? last + 1 : name);
 }
 
 tl_status tl_module_name(tl_module *const layers[], int index, const tl_module *outer)
@@ -99,12 +108,26 @@ tl_var *tl_module_forward(const tl_module *module, tl_var *x)
                  scope_of(module));
         return NULL;
     }
-    return module->type->forward(module, x);
+    tl_tape *tape = tl_tape_of(x);
+    if (tl_module_enter(module, tape) != TL_OK)
+        return NULL;
+    tl_var *y = module->type->forward(module, x);
+    tl_scope_pop(tape);
+    return y;
 }
 
 tl_var *tl_module_prepare(tl_module *module, const tl_step *step, tl_var *table, bool *failed)
 {
-    return module->type->prepare ? module->type->prepare(module, step, table, failed) : NULL;
+    if (!module->type->prepare)
+        return NULL;
+    if (step && tl_module_enter(module, step->tape) != TL_OK) {
+        *failed = true;
+        return NULL;
+    }
+    tl_var *rows = module->type->prepare(module, step, table, failed);
+    if (step)
+        tl_scope_pop(step->tape);
+    return rows;
 }
 
 void tl_module_reset_states(tl_module *module)

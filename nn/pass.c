@@ -1,7 +1,7 @@
 /* One pass over a sequence. Steps are taken a chunk at a time, one by one or by the cell's scan: the input of
  * a chunk is projected at once, in memory that the next chunk may have again. */
 #include "nn/pass_internal.h"
-#include "autograd/tape_internal.h"
+#include "autograd/trace_internal.h"
 #include "tensor/error_internal.h"
 
 #include <string.h>
@@ -200,8 +200,12 @@ static tl_status start_chunk(tl_pass *p, int64_t first, int64_t count, bool scan
     tl_tape *tape = tl_tape_of(p->x);
     tape->chunk++;
     tape->recycles = true;
-    p->chunk = project(p, first, count);
-    tl_status status = p->chunk ? tl_materialize(p->chunk) : tl_error_status();
+    tl_status status = tl_scope_push_steps(tape, p->origin + first, count);
+    if (status == TL_OK) {
+        p->chunk = project(p, first, count);
+        status = p->chunk ? tl_materialize(p->chunk) : tl_error_status();
+        tl_scope_pop(tape);
+    }
     tape->recycles = false;
     if (status != TL_OK || check_sequence(p->loop, "projected input", p->chunk) != TL_OK)
         return tl_error_status();
@@ -216,13 +220,28 @@ static void end_chunk(const tl_pass *p)
         tl_recycle(p->chunk);
 }
 
+static tl_status take_step_in_scope(tl_pass *p, int64_t t, int64_t index)
+{
+    tl_tape *tape = tl_tape_of(p->x);
+    if (!tape->traces)
+        return take_step(p, t, index);
+    if (tl_scope_push_steps(tape, p->origin + t, 1) != TL_OK)
+        return tl_error_status();
+    tl_status status = take_step(p, t, index);
+    tl_scope_pop(tape);
+    if (tape->probe && status == TL_OK)
+        status = tape->probe->see(tape->probe, &(tl_probe_step){p->loop, t, tl_shape_of(p->x).dims[1],
+                                                                p->backwards, p->state, p->loop->states});
+    return status;
+}
+
 /* The steps of the chunk at hand, t from `first` on, one by one. Adds their outputs to the list, if there is
  * one, at the places of their steps. */
 static tl_status take_steps(tl_pass *p, int64_t first, int64_t count, tl_var *outputs[])
 {
     for (int64_t i = 0; i < count; i++) {
         int64_t index = p->backwards ? count - 1 - i : i;
-        if (take_step(p, first + index, index) != TL_OK)
+        if (take_step_in_scope(p, first + index, index) != TL_OK)
             return tl_error_status();
         if (outputs)
             outputs[place_of(p, first + index)] = p->output;
@@ -264,6 +283,8 @@ static tl_status scan_steps(tl_pass *p, int64_t first, int64_t count, tl_var *ou
 static bool can_scan(const tl_pass *p)
 {
     const tl_loop *loop = p->loop;
+    if (tl_tape_of(p->x)->traces)
+        return false;
     bool turns_round = p->backwards && loop->options.return_sequences && !loop->in_order;
     return loop->cell->scan && loop->states == 1 && !p->dropout && !turns_round;
 }
@@ -271,7 +292,8 @@ static bool can_scan(const tl_pass *p)
 /* Takes the steps of a chunk, unless the mask lets nothing move and nobody asks for their outputs. */
 static tl_status run_chunk(tl_pass *p, int64_t first, int64_t count, bool scans, tl_var *outputs[])
 {
-    if (p->mask.storage && !outputs && is_all_zero(tl_tensor_slice(p->mask, 1, first, count)))
+    const bool seen = tl_tape_of(p->x)->probe; /* every step is to be */
+    if (p->mask.storage && !outputs && !seen && is_all_zero(tl_tensor_slice(p->mask, 1, first, count)))
         return TL_OK;
     if (start_chunk(p, first, count, scans) != TL_OK ||
         (scans ? scan_steps : take_steps)(p, first, count, outputs) != TL_OK)

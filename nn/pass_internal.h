@@ -24,6 +24,7 @@ typedef struct tl_pass {
     tl_var *x;       /* [batch, time, features]; from the table: the ids of its rows, [batch, time] */
     bool from_table; /* that was projected */
     bool backwards;
+    int64_t origin;  /* the time step of the first step of x: not 0 in segments */
     tl_tensor mask;  /* [batch, time] or empty */
     tl_var *factors; /* of dropout of the input, [batch, 1, features]; NULL: none */
     tl_var *dropout; /* what a state is multiplied by where it meets recurrent weights; NULL: nothing */

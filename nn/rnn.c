@@ -1,7 +1,8 @@
 /* Recurrent layers: options, and the states that a stateful layer carries from batch to batch. What one does
  * with a sequence is in pass.c. */
 #include "nn/rnn.h"
-#include "autograd/tape_internal.h"
+#include "autograd/trace_internal.h"
+#include "nn/model_internal.h"
 #include "nn/pass_internal.h"
 #include "nn/rnn_internal.h"
 #include "tensor/compute_internal.h"
@@ -98,11 +99,17 @@ static tl_tensor carried_rows(const rnn *layer, const tl_pass *p, int i)
     return tl_tensor_slice(layer->carried[i], 0, tl_tape_of(p->x)->first_row, tl_shape_of(p->x).dims[0]);
 }
 
+/* Somebody who only looks at states leaves those alone that are carried. */
+static bool carries(const rnn *layer, const tl_pass *p)
+{
+    return layer->loop.options.stateful && !tl_tape_of(p->x)->probe;
+}
+
 /* Zeros, or what the last batch left: copied, since it is overwritten before backward. */
 static tl_var *own_state(const rnn *layer, const tl_pass *p, int i)
 {
     tl_var *state = tl_zeros(tl_tape_of(p->x), layer->loop.dtype, tl_pass_state_shape(p, i));
-    if (!state || !layer->loop.options.stateful)
+    if (!state || !carries(layer, p))
         return state;
     tl_tensor carried = carried_rows(layer, p, i);
     return carried.storage && tl_tensor_copy(tl_value(state), carried) == TL_OK ? state : NULL;
@@ -141,7 +148,7 @@ static tl_var *run(const rnn *layer, tl_var *input, tl_var *const initial[], tl_
     tl_tape_of(input)->chunk++; /* what follows waits for no step */
     if (options->return_sequences)
         output = tl_pass_mask_output(&p, output);
-    if (output && options->stateful && !initial && carry(layer, &p) != TL_OK)
+    if (output && carries(layer, &p) && !initial && carry(layer, &p) != TL_OK)
         return NULL;
     if (output && final)
         memcpy(final, p.state, sizeof p.state);
@@ -180,7 +187,12 @@ tl_var *tl_rnn_forward(const tl_module *module, tl_var *x, tl_var *const initial
                  module->kind);
         return NULL;
     }
-    return run((const rnn *)module, x, initial, final);
+    tl_tape *tape = tl_tape_of(x);
+    if (tl_module_enter(module, tape) != TL_OK)
+        return NULL;
+    tl_var *y = run((const rnn *)module, x, initial, final);
+    tl_scope_pop(tape);
+    return y;
 }
 
 const tl_rnn_options *tl_rnn_options_of(const tl_module *module)

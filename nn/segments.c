@@ -58,6 +58,7 @@ static tl_status run_segment(tl_pass *p, int64_t first, int64_t count, tl_var **
     tl_pass part = *p;
     tl_var *inputs[TL_MAX_INPUTS + 1], *results[RESULTS];
     part.x = tl_slice(p->x, 1, first, count);
+    part.origin = first;
     if (p->mask.storage)
         part.mask = tl_tensor_slice(p->mask, 1, first, count);
     else
@@ -108,5 +109,6 @@ static tl_var *run_segments(tl_pass *p, int64_t length)
 tl_var *tl_pass_run_segments(tl_pass *p)
 {
     const int64_t length = segment_length(p->loop, tl_shape_of(p->x).dims[1]);
-    return length ? run_segments(p, length) : tl_pass_run(p);
+    const bool seen = tl_tape_of(p->x)->probe; /* states stay where they can be looked at */
+    return length && !seen ? run_segments(p, length) : tl_pass_run(p);
 }

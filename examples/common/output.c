@@ -26,3 +26,12 @@ tl_status close_output(FILE *file, const char *path)
     int lost = ferror(file);
     return fclose(file) != 0 || lost ? cannot_write(path) : TL_OK;
 }
+
+tl_status save_plot(const tl_plot *p, const char *path)
+{
+    FILE *to = open_output(path);
+    if (!to)
+        return tl_error_status();
+    tl_status drawn = tl_plot_svg(p, to), closed = close_output(to, path);
+    return closed != TL_OK ? closed : drawn;
+}

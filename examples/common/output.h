@@ -1,4 +1,4 @@
-/* Text files that programs write. */
+/* Files that programs write. */
 #ifndef COMMON_OUTPUT_H
 #define COMMON_OUTPUT_H
 
@@ -13,5 +13,8 @@ FILE *open_output(const char *path);
 
 /* Closes it; what could not be written is an error. */
 tl_status close_output(FILE *file, const char *path);
+
+/* Writes a plot as an SVG file. */
+tl_status save_plot(const tl_plot *p, const char *path);
 
 #endif

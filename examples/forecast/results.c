@@ -1,7 +1,6 @@
 #include "results.h"
 
 #include "../common/output.h"
-#include "../common/plot.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -156,19 +155,19 @@ static tl_status draw(const results *r, int64_t count, FILE *to, const char *svg
         values[i] = actual(r, t);
         forecasts[i] = t < r->first ? (double)NAN : *forecast_in_blocks(r, t);
     }
-    const plot_line lines[] = {{"series", values}, {"forecast", forecasts}};
-    const plot p = {
+    const tl_plot_line lines[] = {{"series", values}, {"forecast", forecasts}};
+    const tl_plot p = {
         .title = r->series->name, .first = first + 1, .count = count, .lines = lines, .line_count = 2};
-    if (to)
-        print_plot(&p, to);
-    tl_status status = svg ? save_plot(&p, svg) : TL_OK;
+    tl_status status = to ? tl_plot_print(&p, to) : TL_OK;
+    if (status == TL_OK && svg)
+        status = save_plot(&p, svg);
     free(values);
     return status;
 }
 
 tl_status draw_results(const results *r, FILE *to, const char *svg)
 {
-    int64_t all = r->first + r->count, few = all < PLOT_POINTS ? all : PLOT_POINTS;
+    int64_t all = r->first + r->count, few = all < TL_PLOT_POINTS ? all : TL_PLOT_POINTS;
     tl_status status = draw(r, few, to, NULL);
     return status == TL_OK && svg ? draw(r, r->count > few ? r->count : few, NULL, svg) : status;
 }
