@@ -14,7 +14,7 @@
  * Parameter: embeddings [input_dim, output_dim]. An id outside 0 ... input_dim - 1 is an error. */
 typedef struct tl_embedding_options {
     size_t size;
-    int64_t input_dim;                     /* the number of ids, at least 1 */
+    int64_t input_dim;                     /* the number of ids, 1 to 2^31 - 1 */
     int64_t output_dim;                    /* at least 1 */
     tl_initializer embeddings_initializer; /* TL_RANDOM_UNIFORM */
     bool mask_zero;                        /* id 0 is padding: sets the mask for the layers behind */
