@@ -34,7 +34,7 @@ typedef struct tl_dense_options {
 /* In training, each element is 0 with probability `rate` and else divided by 1 - rate; in inference x. */
 typedef struct tl_dropout_options {
     size_t size;
-    double rate; /* at least 0, less than 1 */
+    double rate; /* at least 0, less than 1; nearer to 1 than 2^-32 all elements are 0 */
 } tl_dropout_options;
 
 /* Features of each position brought to mean 0 and variance 1, then scaled and shifted:
@@ -62,13 +62,13 @@ TL_API tl_module *tl_masking_with(const tl_masking_options *options);
 
 /* Ids as vectors with a single 1: i32 [batch, ...] -> [batch, ..., num_tokens], Keras's CategoryEncoding with
  * output_mode "one_hot". When a batch has more positions than num_tokens, a recurrent layer behind it
- * projects each id once. Takes memory for num_tokens x num_tokens numbers. An id
+ * projects each id once. Takes memory for num_tokens x num_tokens numbers; num_tokens is 1 to 2^31 - 1. An id
  * outside 0 ... num_tokens - 1 is an error. */
 TL_API tl_module *tl_category_encoding(int64_t num_tokens);
 
 /* The mean, or the maximum, of each feature over time: [batch, time, features] -> [batch, features]. Steps
  * where the mask is 0 do not count, unless a row has no others: then its mean is 0, and its maximum that over
- * all of its steps. */
+ * all of its steps. Of sequences of no steps at all the mean is NaN and the maximum -infinity. */
 TL_API tl_module *tl_global_average_pooling_1d(void);
 TL_API tl_module *tl_global_max_pooling_1d(void);
 

@@ -405,6 +405,17 @@ class Data(Case):
         self.assertEqual(len(sample_of(done)), 20)
         self.assertRegex(done.stdout, r"\ndense \(dense\) +\(None, None, \d\d\d?\) ")
 
+    def test_limits(self):
+        """The shortest text for a batch and a window, one letter, one unit, one step; and one letter less."""
+        shape = ("--batch-size", 2, "--window", 4, "--validation-split", 0, "--sample", 5)
+        done = self.learn(b"a" * 9, *shape, "--units", 1)
+        self.assert_ran(done)
+        self.assertEqual(done.stdout[-7:], "\naaaaa\n")
+        self.assert_fails(self.learn(b"a" * 8, *shape), "too short: 8 characters to train on, expected at least 9")
+        self.assert_ran(self.learn(b"ab", "--batch-size", 1, "--window", 1, "--validation-split", 0))
+        self.assert_fails(self.learn(b""), "the file is empty")
+        self.assert_fails(self.learn(b"ab" * 500, "--validation-split", 0.999), "too short: 1 characters to train on")
+
     def test_places(self):
         (self.folder / "cache" / "tapeloop").mkdir(parents=True)
         for folder in (self.folder, self.folder / "cache" / "tapeloop"):

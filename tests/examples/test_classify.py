@@ -127,6 +127,17 @@ class Learning(Case):
             "--sequences", 1200, "--time", 10, "--epochs", 2, "--units", 9, "--batch-size", 600
         )
 
+    def test_a_batch_may_be_larger_than_the_data(self):
+        results = [run(*TINY, "--batch-size", size) for size in (1000, 2**31 - 1)]
+        for done in results:
+            self.assert_ran(done)
+        self.assertEqual(results[0].stdout, results[1].stdout)
+
+    def test_a_rate_beyond_measure(self):
+        done = run(*TINY, "--optimizer", "sgd", "--lr", 1e30, "--validation-split", 0)
+        self.assert_ran(done)
+        self.assertGreater(values(done.stdout)["test_loss"], 1e20)
+
     def test_seed_decides(self):
         results = [run(*TINY, "--seed", seed).stdout for seed in (7, 7, 8)]
         self.assertEqual(results[0], results[1])
