@@ -277,6 +277,28 @@ START_TEST(dropout_may_take_next_to_all_or_nothing)
 }
 END_TEST
 
+/* As with one dropout a step, in a sequence of a million. */
+START_TEST(dropouts_differ_however_many_there_are)
+{
+    enum { ORDINALS = 5 };
+    const uint64_t ordinals[ORDINALS] = {0, 0xFFFF, 0x10000, 0x100000, 0x800000};
+    tl_tensor ones = tl_tensor_new(TL_F32, tl_shape(8, 40)), dropped[ORDINALS];
+    tl_tensor_fill(ones, 1);
+    tl_tape *tape = tl_tape_new();
+    tl_tape_set_training(tape, true);
+    for (int i = 0; i < ORDINALS; i++) {
+        tape->dropouts = ordinals[i];
+        dropped[i] = copy_of(tl_value(tl_dropout(tl_input(tape, ones), 0.5)));
+        for (int j = 0; j < i; j++)
+            ck_assert_msg(!same_bits(dropped[i], dropped[j]), "dropout %d as dropout %d", i, j);
+    }
+    for (int i = 0; i < ORDINALS; i++)
+        tl_tensor_free(&dropped[i]);
+    tl_tape_free(tape);
+    tl_tensor_free(&ones);
+}
+END_TEST
+
 START_TEST(ops_work_up_to_the_last_rank)
 {
     const tl_shape deep = {8, {2, 1, 2, 1, 2, 1, 1, 3}};
@@ -306,6 +328,7 @@ int main(void)
     tcase_add_test(tests, a_table_of_nothing_has_no_row);
     tcase_add_test(tests, rows_past_32_bits_are_gathered);
     tcase_add_test(tests, dropout_may_take_next_to_all_or_nothing);
+    tcase_add_test(tests, dropouts_differ_however_many_there_are);
     tcase_add_test(tests, ops_work_up_to_the_last_rank);
     return run_tests("limits of ops", tests);
 }

@@ -63,7 +63,8 @@ def same_for_any_threads(test, program, *arguments, files=("--save",), status=0,
 
 
 def _outcome(test, program, arguments, files, status, least, option, variable=""):
-    environment = {name: value for name, value in os.environ.items() if name not in ("TAPELOOP_DATA", "OMP_NUM_THREADS")}
+    unwanted = ("TAPELOOP_DATA", "OMP_NUM_THREADS")
+    environment = {name: value for name, value in os.environ.items() if name not in unwanted}
     environment.update(
         XDG_CACHE_HOME="/nonexistent", HOME="/nonexistent", LC_ALL="C.UTF-8", OMP_WAIT_POLICY="passive",
         LD_PRELOAD=str(pathlib.Path(program).parents[2] / "tests" / "libeight_cores.so"),
