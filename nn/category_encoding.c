@@ -58,12 +58,6 @@ tl_module *tl_category_encoding(int64_t num_tokens)
                  (long long)num_tokens);
         return NULL;
     }
-    if (num_tokens > INT32_MAX) {
-        tl_error(TL_ERROR_ARGUMENT,
-                 "category_encoding: num_tokens %lld, expected at most %d, which is what ids reach",
-                 (long long)num_tokens, INT32_MAX);
-        return NULL;
-    }
     category_encoding *layer = tl_module_new(&type, sizeof *layer);
     if (!layer)
         return NULL;

@@ -62,7 +62,7 @@ TL_API tl_module *tl_masking_with(const tl_masking_options *options);
 
 /* Ids as vectors with a single 1: i32 [batch, ...] -> [batch, ..., num_tokens], Keras's CategoryEncoding with
  * output_mode "one_hot". When a batch has more positions than num_tokens, a recurrent layer behind it
- * projects each id once. Takes memory for num_tokens x num_tokens numbers; num_tokens is 1 to 2^31 - 1. An id
+ * projects each id once. Takes memory for num_tokens x num_tokens numbers. An id
  * outside 0 ... num_tokens - 1 is an error. */
 TL_API tl_module *tl_category_encoding(int64_t num_tokens);
 
