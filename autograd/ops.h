@@ -3,7 +3,9 @@
  *
  * Unless it says otherwise, an op takes f32 or f64 vars of one tape and one type, broadcasts shapes as
  * numpy does, returns a new var of the same tape, and sets the error and returns NULL where inputs do not
- * fit. Axes may be negative: -1 is the last.
+ * fit. Axes may be negative: -1 is the last. Any extent may be 0. NaN and infinity are no errors: they go on
+ * to all that depends on them, and to nothing else. A result with more elements than tl_shape_check allows is
+ * an error.
  */
 #ifndef TL_AUTOGRAD_OPS_H
 #define TL_AUTOGRAD_OPS_H
@@ -76,8 +78,8 @@ typedef struct tl_axis_set {
 #define tl_axes(...) ((tl_axis_set){(int)(sizeof((int[]){__VA_ARGS__}) / sizeof(int)), {__VA_ARGS__}})
 #define TL_ALL_AXES  ((tl_axis_set){0, {0}})
 
-/* Reductions over axes, which disappear, or become 1 with keepdims. The mean of nothing is NaN; a maximum
- * that is reached more than once shares its gradient equally. */
+/* Reductions over axes, which disappear, or become 1 with keepdims. The sum of nothing is 0, its mean NaN and
+ * its maximum -infinity; a maximum that is reached more than once shares its gradient equally. */
 TL_API tl_var *tl_sum(tl_var *x, tl_axis_set axes, bool keepdims);
 TL_API tl_var *tl_mean(tl_var *x, tl_axis_set axes, bool keepdims);
 TL_API tl_var *tl_max(tl_var *x, tl_axis_set axes, bool keepdims);

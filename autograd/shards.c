@@ -139,7 +139,7 @@ static tl_status keep_gradients(const tl_tape *tape, shard *to)
 int64_t tl_shard_rows(int64_t batch)
 {
     enum { LEAST = 8, MOST = 64, SHARDS = 4 };
-    int64_t rows = (batch + SHARDS - 1) / SHARDS;
+    int64_t rows = batch / SHARDS + (batch % SHARDS != 0);
     return rows < LEAST ? LEAST : rows > MOST ? MOST : rows;
 }
 

@@ -72,6 +72,11 @@ tl_module *tl_embedding_with(const tl_embedding_options *options)
                  (long long)o.input_dim, (long long)o.output_dim);
         return NULL;
     }
+    if (o.input_dim > INT32_MAX) {
+        tl_error(TL_ERROR_ARGUMENT, "embedding: input_dim %lld, expected at most %d, which is what ids reach",
+                 (long long)o.input_dim, INT32_MAX);
+        return NULL;
+    }
     embedding *layer = tl_module_new(&type, sizeof *layer);
     if (!layer)
         return NULL;

@@ -47,6 +47,10 @@ static tl_status split(fitting *f)
     const tl_fit_options *o = &f->options;
     int64_t size = tl_dataset_size(o->data);
     int64_t kept = o->validation_split > 0 ? (int64_t)floor((double)size * (1 - o->validation_split)) : size;
+    if (size < 1)
+        return tl_error(TL_ERROR_ARGUMENT, "fit: no samples to train on");
+    if (tl_dataset_ok(o->validation_data) && tl_dataset_size(o->validation_data) < 1)
+        return tl_error(TL_ERROR_ARGUMENT, "fit: validation_data has no samples");
     f->train = tl_dataset_slice(o->data, 0, kept);
     f->validation =
         o->validation_split > 0 ? tl_dataset_slice(o->data, kept, size - kept) : o->validation_data;
@@ -92,7 +96,8 @@ static tl_status prepare(fitting *f)
  * anew, except for predictions, which a caller may make bit by bit. */
 static tl_status run_through(tl_batch_run *run, tl_progress *progress, const tl_epoch *epoch)
 {
-    int64_t size = run->data.x.shape.dims[0], batches = (size + run->batch_size - 1) / run->batch_size;
+    int64_t size = run->data.x.shape.dims[0],
+            batches = size / run->batch_size + (size % run->batch_size != 0);
     if (run->mode != TL_BATCH_PREDICT)
         tl_reset_states(run->model);
     for (int64_t i = 0; i < batches; i++) {
@@ -196,17 +201,27 @@ tl_history *tl_fit_with(tl_model *model, const tl_fit_options *options)
     return NULL;
 }
 
+static tl_status set_batch_size(tl_batch_run *run, const char *what, int64_t batch_size)
+{
+    if (batch_size < 0)
+        return tl_error(TL_ERROR_ARGUMENT, "%s: batches of %lld, expected at least 1", what,
+                        (long long)batch_size);
+    run->batch_size = batch_size ? batch_size : STANDARD_BATCH;
+    return TL_OK;
+}
+
 tl_status tl_evaluate(tl_model *model, tl_dataset data, int64_t batch_size, tl_metrics *metrics)
 {
     if (tl_model_check("evaluate", model, true, true) != TL_OK)
         return tl_error_status();
     if (!tl_dataset_ok(data) || !metrics)
         return tl_missing("evaluate", metrics ? "data" : "place for the metrics");
-    tl_batch_run run = {.model = model,
-                        .data = data,
-                        .batch_size = batch_size > 0 ? batch_size : STANDARD_BATCH,
-                        .mode = TL_BATCH_EVALUATE};
-    tl_status status = tl_batch_start(&run);
+    if (tl_dataset_size(data) < 1)
+        return tl_error(TL_ERROR_ARGUMENT, "evaluate: no samples");
+    tl_batch_run run = {.model = model, .data = data, .mode = TL_BATCH_EVALUATE};
+    tl_status status = set_batch_size(&run, "evaluate", batch_size);
+    if (status == TL_OK)
+        status = tl_batch_start(&run);
     if (status == TL_OK)
         status = run_through(&run, NULL, NULL);
     if (status == TL_OK)
@@ -218,11 +233,8 @@ tl_tensor tl_predict(tl_model *model, tl_tensor x, int64_t batch_size)
 {
     if (tl_model_check("predict", model, false, true) != TL_OK || !x.storage)
         return (tl_tensor){0};
-    tl_batch_run run = {.model = model,
-                        .data = {.x = x},
-                        .batch_size = batch_size > 0 ? batch_size : STANDARD_BATCH,
-                        .mode = TL_BATCH_PREDICT};
-    if (tl_batch_start(&run) != TL_OK)
+    tl_batch_run run = {.model = model, .data = {.x = x}, .mode = TL_BATCH_PREDICT};
+    if (set_batch_size(&run, "predict", batch_size) != TL_OK || tl_batch_start(&run) != TL_OK)
         return (tl_tensor){0};
     run.outputs = tl_tensor_new(model->dtype, tl_batch_output_shape(&run));
     if (run.outputs.storage && run_through(&run, NULL, NULL) != TL_OK)

@@ -14,7 +14,7 @@
  * Parameter: embeddings [input_dim, output_dim]. An id outside 0 ... input_dim - 1 is an error. */
 typedef struct tl_embedding_options {
     size_t size;
-    int64_t input_dim;                     /* the number of ids, at least 1 */
+    int64_t input_dim;                     /* the number of ids, 1 to 2^31 - 1 */
     int64_t output_dim;                    /* at least 1 */
     tl_initializer embeddings_initializer; /* TL_RANDOM_UNIFORM */
     bool mask_zero;                        /* id 0 is padding: sets the mask for the layers behind */
@@ -34,7 +34,7 @@ typedef struct tl_dense_options {
 /* In training, each element is 0 with probability `rate` and else divided by 1 - rate; in inference x. */
 typedef struct tl_dropout_options {
     size_t size;
-    double rate; /* at least 0, less than 1 */
+    double rate; /* at least 0, less than 1; nearer to 1 than 2^-32 all elements are 0 */
 } tl_dropout_options;
 
 /* Features of each position brought to mean 0 and variance 1, then scaled and shifted:
@@ -68,7 +68,7 @@ TL_API tl_module *tl_category_encoding(int64_t num_tokens);
 
 /* The mean, or the maximum, of each feature over time: [batch, time, features] -> [batch, features]. Steps
  * where the mask is 0 do not count, unless a row has no others: then its mean is 0, and its maximum that over
- * all of its steps. */
+ * all of its steps. Of sequences of no steps at all the mean is NaN and the maximum -infinity. */
 TL_API tl_module *tl_global_average_pooling_1d(void);
 TL_API tl_module *tl_global_max_pooling_1d(void);
 

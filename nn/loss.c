@@ -1,6 +1,7 @@
 #include "nn/loss.h"
 #include "tensor/tensor_internal.h"
 #include "tensor/error_internal.h"
+#include "tensor/iterate_internal.h"
 
 #include <math.h>
 
@@ -66,34 +67,43 @@ static double element(tl_tensor t, int64_t i)
     return tl_tensor_at(t, (int64_t[]){i});
 }
 
+/* Where the largest element is; -1 if one is NaN, with which any comparison would be a matter of order. */
 static int64_t largest(tl_tensor t)
 {
     const char *at = tl_address(t);
     const int64_t step = t.strides[0];
     int64_t best = 0;
+    bool has_nan = false;
     if (t.dtype == TL_F32) {
         const float *x = (const float *)(const void *)at;
-        for (int64_t i = 1; i < t.shape.dims[0]; i++)
+        for (int64_t i = 0; i < t.shape.dims[0]; i++) {
+            has_nan |= isnan(x[i * step]);
             best = x[i * step] > x[best * step] ? i : best;
-        return best;
+        }
+        return has_nan ? -1 : best;
     }
-    for (int64_t i = 1; i < t.shape.dims[0]; i++)
+    for (int64_t i = 0; i < t.shape.dims[0]; i++) {
+        has_nan |= isnan(element(t, i));
         best = element(t, i) > element(t, best) ? i : best;
-    return best;
+    }
+    return has_nan ? -1 : best;
 }
 
 static double right_binary(tl_tensor p, tl_tensor y, double threshold)
 {
     double right = 0;
-    for (int64_t i = 0; i < p.shape.dims[0]; i++)
-        right += (element(p, i) > threshold) == (element(y, i) > 0.5);
+    for (int64_t i = 0; i < p.shape.dims[0]; i++) {
+        const double x = element(p, i);
+        right += !isnan(x) && (x > threshold) == (element(y, i) > 0.5);
+    }
     return right / (double)p.shape.dims[0];
 }
 
 static double right_categorical(tl_tensor p, tl_tensor y, double threshold)
 {
     (void)threshold;
-    return largest(p) == largest(y);
+    const int64_t best = largest(p);
+    return best >= 0 && best == largest(y);
 }
 
 static double right_sparse(tl_tensor p, tl_tensor y, double threshold)
@@ -156,9 +166,9 @@ static tl_status check(tl_loss loss, tl_shape prediction, tl_tensor target)
 {
     if (!tl_loss_name(loss))
         return tl_error(TL_ERROR_ARGUMENT, "loss: %d is not one", (int)loss);
-    if (prediction.rank < 2)
-        return tl_error(TL_ERROR_SHAPE, "%s: predictions %s, expected [batch, ..., n]", losses[loss].name,
-                        TL_SHAPE_TEXT(prediction));
+    if (prediction.rank < 2 || prediction.dims[prediction.rank - 1] < 1)
+        return tl_error(TL_ERROR_SHAPE, "%s: predictions %s, expected [batch, ..., n], n at least 1",
+                        losses[loss].name, TL_SHAPE_TEXT(prediction));
     tl_tensor fitted = fit(loss, target, prediction);
     tl_shape wanted = target_shape(loss, prediction);
     if (!tl_shape_equal(fitted.shape, wanted))
@@ -167,11 +177,59 @@ static tl_status check(tl_loss loss, tl_shape prediction, tl_tensor target)
     return TL_OK;
 }
 
+/* The first number of a target that a loss has no use for: not 0 to `most`, or not whole where it has to be.
+ */
+typedef struct search {
+    double most;
+    bool whole;
+    tl_dtype dtype;
+    bool found;
+    double value;
+} search;
+
+/* Whether floats are all 0 to `most`, which those of most batches are. */
+static bool are_within(int64_t n, const float *x, int64_t stride, float most)
+{
+    bool beyond = false;
+    for (int64_t i = 0; i < n; i++)
+        beyond |= !(x[i * stride] >= 0 && x[i * stride] <= most);
+    return !beyond;
+}
+
+static void search_run(void *context, int64_t n, char *const at[], const int64_t strides[])
+{
+    search *s = context;
+    const int64_t size = (int64_t)tl_size_of(s->dtype);
+    if (s->dtype == TL_F32 && !s->whole &&
+        are_within(n, (const float *)(const void *)at[0], strides[0], (float)s->most))
+        return;
+    for (int64_t i = 0; i < n && !s->found; i++) {
+        s->value = tl_element(at[0] + i * strides[0] * size, s->dtype);
+        s->found = !(s->value >= 0 && s->value <= s->most) || (s->whole && s->value != floor(s->value));
+    }
+}
+
+/* Class numbers that come as floats are whole, and what is between hit and miss lies between 0 and 1. */
+static tl_status check_values(tl_loss loss, tl_tensor target)
+{
+    const bool by_float = losses[loss].sparse && tl_dtype_is_float(target.dtype);
+    if (!by_float && loss != TL_BINARY_CROSSENTROPY)
+        return TL_OK;
+    search s = {.most = by_float ? INT32_MAX : 1, .whole = by_float, .dtype = target.dtype};
+    tl_iterate(1, &target, search_run, &s);
+    if (!s.found)
+        return TL_OK;
+    return tl_error(TL_ERROR_RANGE, "%s: target %g, expected %s", losses[loss].name, s.value,
+                    by_float ? "the number of a class" : "0 to 1");
+}
+
 /* The target as the loss takes it: floats of the prediction's type, or i32. */
 static tl_var *convert(tl_loss loss, tl_var *prediction, tl_tensor target)
 {
     tl_dtype wanted = losses[loss].sparse ? TL_I32 : tl_dtype_of(prediction);
     tl_tape *tape = tl_tape_of(prediction);
+    if (check_values(loss, target) != TL_OK)
+        return NULL;
     if (target.dtype == wanted)
         return tl_input(tape, target);
     tl_var *converted = tl_zeros(tape, wanted, target.shape);
@@ -186,6 +244,8 @@ tl_var *tl_loss_rows(tl_loss loss, tl_var *prediction, tl_var *target, bool from
     if (check(loss, shape, tl_value(target)) != TL_OK)
         return NULL;
     tl_var *fitted = convert(loss, prediction, fit(loss, tl_value(target), shape));
+    if (!fitted)
+        return NULL;
     return (from_logits ? losses[loss].rows_from_logits : losses[loss].rows)(prediction, fitted);
 }
 

@@ -71,16 +71,21 @@ typedef struct tl_fit_options {
     tl_callback_list callbacks; /* belong to this call; tl_callbacks(...) */
 } tl_fit_options;
 
-/* Trains. Returns what happened, epoch by epoch, or NULL with the error set; the caller frees it. */
+/* Trains. Returns what happened, epoch by epoch, or NULL with the error set; the caller frees it. Data may
+ * have fewer samples than a batch, but at least one, and a split must leave one on either side. A batch of
+ * which a mask lets nothing count is a step with gradients of 0. NaN and infinity in features, or what a
+ * learning rate makes of weights, are no error: they go through to loss and weights. */
 TL_API tl_history *tl_fit_with(tl_model *model, const tl_fit_options *options);
 #define tl_fit(model, ...)                                                                                   \
     tl_fit_with(model, &(tl_fit_options){.size = sizeof(tl_fit_options), .data = __VA_ARGS__})
 
-/* Loss and accuracy over a data set, in inference mode. batch_size 0: 32. */
+/* Loss and accuracy over a data set, in inference mode. batch_size 0: 32. No samples at all are an error; if
+ * a mask leaves no row or step that counts, loss and accuracy are NaN. */
 TL_API tl_status tl_evaluate(tl_model *model, tl_dataset data, int64_t batch_size, tl_metrics *metrics);
 
 /* Outputs for inputs [samples, ...], in inference mode, as a new tensor that the caller frees; empty with the
- * error set. batch_size 0: 32. A sample's output does not depend on the others, bit for bit. */
+ * error set. There may be no samples. batch_size 0: 32. A sample's output does not depend on the others, bit
+ * for bit. */
 TL_API tl_tensor tl_predict(tl_model *model, tl_tensor x, int64_t batch_size);
 
 /* Keras's train_on_batch and predict_on_batch: a batch given whole, for training loops and streams of one's

@@ -4,6 +4,7 @@
 #include "autograd/trace_internal.h"
 #include "tensor/error_internal.h"
 
+#include <limits.h>
 #include <string.h>
 
 /* --- What it starts from --- */
@@ -11,6 +12,9 @@
 static tl_status check_sequence(const tl_loop *loop, const char *what, tl_var *x)
 {
     tl_shape shape = tl_shape_of(x);
+    if (shape.rank == 3 && shape.dims[1] > INT_MAX)
+        return tl_error(TL_ERROR_SHAPE, "%s: %s %s, expected at most %d steps", loop->cell->name, what,
+                        TL_SHAPE_TEXT(shape), INT_MAX);
     if (shape.rank == 3)
         return TL_OK;
     return tl_error(TL_ERROR_SHAPE, "%s: %s %s, expected [batch, time, features]", loop->cell->name, what,

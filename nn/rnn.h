@@ -85,7 +85,8 @@ typedef struct tl_cell {
 /* A cell over a sequence: [batch, time, features] -> [batch, width of the output], or [batch, time, width]
  * with return_sequences. Steps where the mask is 0 leave states as they are and repeat the last output,
  * or state 0 if there was none. Stretches of steps in which it is 0 for all rows are not taken at all unless
- * sequences are returned, so that what a step draws at random may depend on them.
+ * sequences are returned, so that what a step draws at random may depend on them. A sequence may have no
+ * steps: then the output is state 0, or a sequence of none. More than 2^31 - 1 steps are an error.
  *
  * What dropout takes away stays away for a whole sequence  (Gal and Ghahramani, 2016), as in Keras.
  *

@@ -138,9 +138,10 @@ int64_t tl_optimizer_steps(const tl_optimizer *optimizer)
 
 tl_status tl_optimizer_set_steps(tl_optimizer *optimizer, int64_t steps)
 {
-    if (steps < 0)
-        return tl_error(TL_ERROR_ARGUMENT, "%s: %lld steps, expected at least 0", optimizer->rule->name,
-                        (long long)steps);
+    const int64_t most = (int64_t)1 << 53; /* what formulas that count steps in doubles can tell apart */
+    if (steps < 0 || steps > most)
+        return tl_error(TL_ERROR_ARGUMENT, "%s: %lld steps, expected 0 to %lld", optimizer->rule->name,
+                        (long long)steps, (long long)most);
     optimizer->steps = steps;
     return TL_OK;
 }

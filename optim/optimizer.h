@@ -16,9 +16,11 @@
  *   Adagrad:  v += g^2, w -= lr g / sqrt(v + epsilon)                   (Duchi, Hazan and Singer, 2011)
  *
  * Constructors return NULL with the error set for a negative or otherwise impossible option, an impossible
- * schedule, or more than one way of clipping. The caller frees an optimizer unless it was handed to
- * tl_compile. An optimizer is for one thread at a time; a step spreads large parameters over tl_threads()
- * threads, with the same result.
+ * schedule, or more than one way of clipping. A learning rate may be 0 (TL_ZERO) and as large as one likes. A
+ * gradient that is NaN or infinite goes into its own weight and no other; clipping does not scale by a norm
+ * that is NaN, and by one that is infinite it makes what is finite 0. The caller frees an optimizer unless it
+ * was handed to tl_compile. An optimizer is for one thread at a time; a step spreads large parameters over
+ * tl_threads() threads, with the same result.
  */
 #ifndef TL_OPTIM_OPTIMIZER_H
 #define TL_OPTIM_OPTIMIZER_H

@@ -33,9 +33,9 @@ typedef void piece_function(const void *work, int64_t first, int64_t count);
 
 /* Runs f over n items: at once, or a share of at least `least` on each thread where so many multiply-adds, or
  * as much time, pay for them. Threads compute in the caller's mode of flushing. */
-static void spread(int64_t n, int64_t least, int64_t cost, piece_function *f, const void *work)
+static void spread(int64_t n, int64_t least, double cost, piece_function *f, const void *work)
 {
-    static const int64_t worth_threads = 1 << 20;
+    static const double worth_threads = 1 << 20;
     const int threads = n > least && cost >= worth_threads ? tl_team_size(n / least + 1) : 1;
     if (threads == 1) {
         f(work, 0, n);
@@ -84,7 +84,8 @@ void tl_compute_map(tl_map map, tl_tensor out, tl_tensor a, tl_tensor b, const d
         const flat_map flat = {tl_kernels_for(out.dtype)->map[map], out.dtype, tl_address(out), tl_address(a),
                                b.storage ? tl_address(b) : NULL,    p};
         const int64_t n = tl_tensor_count(out);
-        spread(n, ELEMENTS, n * 4, map_piece, &flat); /* what comes from memory costs about that many */
+        spread(n, ELEMENTS, (double)n * 4, map_piece,
+               &flat); /* what comes from memory costs about that many */
         return;
     }
     map_context context = {tl_kernels_for(out.dtype)->map[map], p};
@@ -164,7 +165,7 @@ void tl_compute_sum(tl_tensor out, tl_tensor a, bool add)
         out.shape.dims[0] == a.shape.dims[a.shape.rank - 1] && tl_tensors_as_rows(1, &a, &rows)) {
         enum { COLUMNS = 16 };
         const column_sums sums = {rows, out, add};
-        spread(rows.shape.dims[1], COLUMNS, tl_tensor_count(rows) * 4, sum_piece, &sums);
+        spread(rows.shape.dims[1], COLUMNS, (double)tl_tensor_count(rows) * 4, sum_piece, &sums);
         return;
     }
     if (!add)
@@ -199,7 +200,7 @@ static void product_piece(const void *work, int64_t first, int64_t count)
 void tl_compute_product(tl_dtype dtype, const tl_product *product)
 {
     enum { ROWS = 96 };
-    spread(product->m, ROWS, product->m * product->n * product->k, product_piece,
+    spread(product->m, ROWS, (double)product->m * (double)product->n * (double)product->k, product_piece,
            &(product_work){dtype, product});
 }
 
@@ -221,8 +222,8 @@ static void outer_piece(const void *work, int64_t first, int64_t count)
 void tl_compute_outer(tl_dtype dtype, const tl_outer *outer)
 {
     enum { LEAST = 8 };
-    spread(outer->k, LEAST, outer->count * outer->m * outer->n * outer->k, outer_piece,
-           &(outer_work){dtype, outer});
+    spread(outer->k, LEAST, (double)outer->count * (double)outer->m * (double)outer->n * (double)outer->k,
+           outer_piece, &(outer_work){dtype, outer});
 }
 
 typedef struct update_work {
@@ -248,6 +249,7 @@ void tl_compute_update(tl_dtype dtype, tl_update update, int64_t n, const double
 {
     const update_work work = {tl_kernels_for(dtype)->update[update], dtype, p, g, w, states};
     const unsigned mode = tl_flush_set(dtype == TL_F32 ? tl_flushing : 0);
-    spread(n, ELEMENTS, n * 16, update_piece, &work); /* an update of one element costs about that many */
+    spread(n, ELEMENTS, (double)n * 16, update_piece,
+           &work); /* an update of one element costs about that many */
     tl_flush_set(mode);
 }

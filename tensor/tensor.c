@@ -197,7 +197,7 @@ tl_status tl_copy_out(tl_tensor tensor, void *out, size_t bytes)
     return tl_tensor_copy(target, tensor);
 }
 
-static double read_element(const void *address, tl_dtype dtype)
+double tl_element(const void *address, tl_dtype dtype)
 {
     switch (dtype) {
     case TL_F32:
@@ -212,6 +212,14 @@ static double read_element(const void *address, tl_dtype dtype)
     return (double)NAN;
 }
 
+/* C leaves open what becomes of a number that the integer cannot hold. */
+static int32_t to_i32(double value)
+{
+    if (isnan(value))
+        return 0;
+    return value >= INT32_MAX ? INT32_MAX : value <= INT32_MIN ? INT32_MIN : (int32_t)value;
+}
+
 static void write_element(void *address, tl_dtype dtype, double value)
 {
     switch (dtype) {
@@ -222,10 +230,10 @@ static void write_element(void *address, tl_dtype dtype, double value)
         *(double *)address = value;
         break;
     case TL_I32:
-        *(int32_t *)address = (int32_t)value;
+        *(int32_t *)address = to_i32(value);
         break;
     case TL_U8:
-        *(uint8_t *)address = (uint8_t)(int32_t)value; /* an i32 keeps its low bits, as in C */
+        *(uint8_t *)address = (uint8_t)to_i32(value); /* an i32 keeps its low bits, as in C */
         break;
     }
 }
@@ -243,7 +251,7 @@ double tl_tensor_at(tl_tensor tensor, const int64_t *index)
         }
         place += index[i] * tensor.strides[i];
     }
-    return read_element(tl_address(tensor) + (size_t)place * tl_dtype_size(tensor.dtype), tensor.dtype);
+    return tl_element(tl_address(tensor) + (size_t)place * tl_dtype_size(tensor.dtype), tensor.dtype);
 }
 
 double tl_tensor_item(tl_tensor tensor)
@@ -254,7 +262,7 @@ double tl_tensor_item(tl_tensor tensor)
         tl_error(TL_ERROR_SHAPE, "tensor_item: shape %s, expected one element", TL_SHAPE_TEXT(tensor.shape));
         return (double)NAN;
     }
-    return read_element(tl_address(tensor), tensor.dtype);
+    return tl_element(tl_address(tensor), tensor.dtype);
 }
 
 typedef struct conversion {
@@ -276,7 +284,7 @@ static void copy_run(void *context, int64_t n, char *const at[], const int64_t s
     if (types->to != types->from)
         for (int64_t i = 0; i < n; i++)
             write_element(at[0] + i * strides[0] * to, types->to,
-                          read_element(at[1] + i * strides[1] * from, types->from));
+                          tl_element(at[1] + i * strides[1] * from, types->from));
     else if (strides[0] == 1 && strides[1] == 1)
         memcpy(at[0], at[1], (size_t)(n * to));
     else if (to == 4)

@@ -77,11 +77,12 @@ TL_API double tl_tensor_at(tl_tensor tensor, const int64_t *index);
 /* The only element of a tensor with one, whatever its rank, as a double; NaN with the error set otherwise. */
 TL_API double tl_tensor_item(tl_tensor tensor);
 
-/* Sets every element to `value`, converted. */
+/* Sets every element to `value`, converted as by tl_tensor_copy. */
 TL_API tl_status tl_tensor_fill(tl_tensor tensor, double value);
 
 /* Copies source into target, element by element. Source is broadcast to target's shape; element types are
- * converted as C does. The two must not overlap. */
+ * converted as C does, and where that leaves it open, into i32 what is too large becomes the nearest number
+ * and NaN becomes 0. The two must not overlap. */
 TL_API tl_status tl_tensor_copy(tl_tensor target, tl_tensor source);
 
 /* Elements start to start + length - 1 along `axis` (negative: from the end). */

@@ -23,6 +23,9 @@ static inline size_t tl_size_of(tl_dtype dtype)
     return dtype == TL_F64 ? 8 : dtype == TL_U8 ? 1 : 4;
 }
 
+/* The element at an address, as a double. */
+double tl_element(const void *address, tl_dtype dtype);
+
 /* The first element's address, whatever the strides. */
 static inline char *tl_address(tl_tensor tensor)
 {

@@ -105,7 +105,7 @@ tl_var *tl_dropout(tl_var *x, double rate)
     memset(&attributes, 0, sizeof attributes);
     attributes.rate = rate;
     attributes.seed = tape->seed;
-    attributes.stream = (uint64_t)STREAM << 56 | ordinal << 40 | (tape->step & 0xFFFFFFFFFFu);
+    attributes.stream = ((uint64_t)STREAM << 56) + (ordinal << 40) + (tape->step & 0xFFFFFFFFFFu);
     attributes.first_row = tape->first_row;
     tl_var *dropped = tl_apply1(&dropout, x, &attributes, sizeof attributes);
     if (dropped)

@@ -40,6 +40,9 @@ static tl_status concat_infer(const tl_op_call *call, tl_tensor *result)
         if (!tl_shape_equal(aligned, first))
             return tl_error(TL_ERROR_SHAPE, "concat: part %d is %s, part 0 is %s, joined along axis %d", i,
                             TL_SHAPE_TEXT(shape), TL_SHAPE_TEXT(first), axis);
+        if (shape.dims[axis] > INT64_MAX - result->shape.dims[axis])
+            return tl_error(TL_ERROR_SHAPE, "concat: %d parts like %s have too many elements", call->count,
+                            TL_SHAPE_TEXT(first));
         result->shape.dims[axis] += shape.dims[axis];
     }
     if (result->shape.rank > 0)

@@ -50,8 +50,52 @@ def history(path):
         ]
 
 
+def same_for_any_threads(test, program, *arguments, files=("--save",), status=0, threads=8):
+    """Fails the test unless the program does the same with one thread and with many, by --threads and by
+    OMP_NUM_THREADS, and once more with one: the same output, and the same bytes in what it writes to the files that
+    are given by the options `files`. It is made to see eight cores, and `threads` of the eight that it is asked for
+    must have worked."""
+    one = _outcome(test, program, arguments, files, status, 1, option="1")
+    for option, variable in (("1", ""), ("2", ""), ("3", ""), ("8", ""), (None, "3"), ("8", "1")):
+        with test.subTest(threads=option, OMP_NUM_THREADS=variable):
+            least = min(int(option or variable), threads)
+            test.assertEqual(_outcome(test, program, arguments, files, status, least, option, variable), one)
+
+
+def _outcome(test, program, arguments, files, status, least, option, variable=""):
+    unwanted = ("TAPELOOP_DATA", "OMP_NUM_THREADS")
+    environment = {name: value for name, value in os.environ.items() if name not in unwanted}
+    environment.update(
+        XDG_CACHE_HOME="/nonexistent", HOME="/nonexistent", LC_ALL="C.UTF-8", OMP_WAIT_POLICY="passive",
+        LD_PRELOAD=str(pathlib.Path(program).parents[2] / "tests" / "libeight_cores.so"),
+        OMP_DISPLAY_AFFINITY="TRUE", OMP_AFFINITY_FORMAT="openmp thread %n",  # said by each that starts to work
+        ASAN_OPTIONS=os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0",
+    )  # fmt: skip
+    test.assertTrue(pathlib.Path(environment["LD_PRELOAD"]).is_file(), environment["LD_PRELOAD"])
+    if variable:
+        environment["OMP_NUM_THREADS"] = variable
+    with tempfile.TemporaryDirectory(prefix="tapeloop-") as folder:
+        paths = [pathlib.Path(folder) / f"file{number}" for number in range(len(files))]
+        command = [program, *arguments, *(["--threads", option] if option else [])]
+        for name, path in zip(files, paths):
+            command += [name, path]
+        done = subprocess.run(
+            list(map(str, command)), stdin=subprocess.DEVNULL, capture_output=True, env=environment, timeout=250,
+            check=False,
+        )  # fmt: skip
+        said = (done.stdout + done.stderr).decode(errors="backslashreplace")
+        test.assertEqual(done.returncode, status, said)
+        worked = {int(number) for number in re.findall(r"^openmp thread (\d+)$", said, re.M)} | {0}
+        test.assertGreaterEqual(len(worked), least, "threads that worked")
+        said = re.sub(r"^openmp thread \d+\n", "", re.sub(r" - \d+\.\ds - ", " - ", said), flags=re.M)
+        return said.replace(folder, ""), [path.read_bytes() for path in paths]
+
+
 class Case(unittest.TestCase):
     """A test with a folder of its own."""
+
+    def assert_same_for_any_threads(self, *arguments, **expected):
+        same_for_any_threads(self, PROGRAM, *arguments, **expected)
 
     def setUp(self):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="tapeloop-"))

@@ -49,10 +49,6 @@ def sample_of(done):
     return written[:-1]
 
 
-def without_seconds(text):
-    return re.sub(r" - \d+\.\ds - ", " - ", text)
-
-
 class Text(Case):
     """With a file that has the text."""
 
@@ -285,13 +281,10 @@ class Networks(Text):
 
 class Training(Text):
     def test_threads_change_nothing(self):
-        results = []
-        for threads in (1, 2):
-            model = self.folder / "model"
-            done = self.train("--batch-size", 20, "--window", 25, "--units", 9, "--epochs", 2, "--sample", 50,
-                              "--threads", threads, "--save", model)  # fmt: skip
-            results.append((done.stdout, without_seconds(done.stderr), model.read_bytes()))
-        self.assertEqual(results[0], results[1])
+        self.assert_same_for_any_threads(
+            "--text", self.text, "--batch-size", 70, "--window", 8, "--units", 9, "--layers", 2, "--dropout", 0.1,
+            "--recurrent-dropout", 0.1, "--epochs", 2, "--sample", 50, threads=4,
+        )  # fmt: skip
 
     def test_seed_decides(self):
         seven, again, eight = (self.saved(*TINY, "--seed", seed) for seed in (7, 7, 8))
@@ -411,6 +404,17 @@ class Data(Case):
         self.assertLess(values(done.stdout)["val_loss"], math.log(96))
         self.assertEqual(len(sample_of(done)), 20)
         self.assertRegex(done.stdout, r"\ndense \(dense\) +\(None, None, \d\d\d?\) ")
+
+    def test_limits(self):
+        """The shortest text for a batch and a window, one letter, one unit, one step; and one letter less."""
+        shape = ("--batch-size", 2, "--window", 4, "--validation-split", 0, "--sample", 5)
+        done = self.learn(b"a" * 9, *shape, "--units", 1)
+        self.assert_ran(done)
+        self.assertEqual(done.stdout[-7:], "\naaaaa\n")
+        self.assert_fails(self.learn(b"a" * 8, *shape), "too short: 8 characters to train on, expected at least 9")
+        self.assert_ran(self.learn(b"ab", "--batch-size", 1, "--window", 1, "--validation-split", 0))
+        self.assert_fails(self.learn(b""), "the file is empty")
+        self.assert_fails(self.learn(b"ab" * 500, "--validation-split", 0.999), "too short: 1 characters to train on")
 
     def test_places(self):
         (self.folder / "cache" / "tapeloop").mkdir(parents=True)

@@ -123,13 +123,20 @@ class Learning(Case):
         self.assertLess(values(done.stdout)["test_accuracy"], 0.65)
 
     def test_nothing_depends_on_threads(self):
-        results = []
-        for threads in (1, 2):
-            model = self.folder / f"model-{threads}"
-            done = run(*TINY, "--threads", threads, "--save", model)
+        self.assert_same_for_any_threads(
+            "--sequences", 1200, "--time", 10, "--epochs", 2, "--units", 9, "--batch-size", 600
+        )
+
+    def test_a_batch_may_be_larger_than_the_data(self):
+        results = [run(*TINY, "--batch-size", size) for size in (1000, 2**31 - 1)]
+        for done in results:
             self.assert_ran(done)
-            results.append((done.stdout, model.read_bytes()))
-        self.assertEqual(*results)
+        self.assertEqual(results[0].stdout, results[1].stdout)
+
+    def test_a_rate_beyond_measure(self):
+        done = run(*TINY, "--optimizer", "sgd", "--lr", 1e30, "--validation-split", 0)
+        self.assert_ran(done)
+        self.assertGreater(values(done.stdout)["test_loss"], 1e20)
 
     def test_seed_decides(self):
         results = [run(*TINY, "--seed", seed).stdout for seed in (7, 7, 8)]
