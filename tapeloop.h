@@ -38,6 +38,7 @@
 
 #include "nn/callback.h"
 #include "nn/checkpoint.h"
+#include "nn/gradcheck.h"
 #include "nn/initializer.h"
 #include "nn/layers.h"
 #include "nn/loss.h"
