@@ -40,6 +40,7 @@
 #include "nn/callback.h"
 #include "nn/checkpoint.h"
 #include "nn/flow.h"
+#include "nn/gradcheck.h"
 #include "nn/gradients.h"
 #include "nn/initializer.h"
 #include "nn/layers.h"

@@ -1,31 +1,24 @@
 #include "autograd/gradcheck.h"
 #include "autograd/cases_internal.h"
+#include "autograd/gradcheck_internal.h"
 #include "tensor/error_internal.h"
 #include "tensor/memory_internal.h"
 #include "tensor/random.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-/* One check: the inputs are copies, which are perturbed in place. */
-typedef struct check {
+/* A function of vars under check. The inputs are copies, since they are moved. */
+typedef struct function {
     tl_gradcheck_function f;
     void *context;
     int count;
-    tl_tensor *inputs;
-    tl_tensor *analytic; /* gradients of the weighted sum */
-    double **numeric;
+    tl_tensor *inputs; /* all of them */
+    tl_tensor *moved;  /* those of f64; the others empty */
     tl_var **vars;
     tl_tape *tape;
-    tl_gradcheck_options options;
     tl_gradcheck_report *report;
-} check;
-
-static bool is_checked(tl_tensor input)
-{
-    return input.dtype == TL_F64;
-}
+} function;
 
 static double weight(int64_t element)
 {
@@ -33,28 +26,28 @@ static double weight(int64_t element)
     return u < 0.5 ? -0.5 - u : 0.5 + u; /* never near 0 */
 }
 
-static tl_var *call(check *c)
+static tl_var *call(function *c)
 {
     tl_tape_reset(c->tape);
     for (int i = 0; i < c->count; i++)
         c->vars[i] =
-            is_checked(c->inputs[i]) ? tl_variable(c->tape, c->inputs[i]) : tl_input(c->tape, c->inputs[i]);
+            c->moved[i].storage ? tl_variable(c->tape, c->inputs[i]) : tl_input(c->tape, c->inputs[i]);
     tl_var *y = c->f(c->context, c->vars);
     if (!y && tl_error_status() == TL_OK)
         tl_error(TL_ERROR_ARGUMENT, "gradcheck: the function returned NULL without an error");
     if (y && tl_value(y).dtype != TL_F64) {
-        tl_error(TL_ERROR_DTYPE, "gradcheck: the function gives %s, expected f64",
-                 tl_dtype_name(tl_dtype_of(y)));
+        tl_gradcheck_narrow(c->report, "gradcheck: the function gives %s, expected f64",
+                            tl_dtype_name(tl_dtype_of(y)));
         return NULL;
     }
     return y;
 }
 
 /* The weighted sum of f's elements. */
-static tl_status evaluate(check *c, double *sum)
+static tl_status evaluate(void *context, double *sum)
 {
-    tl_var *y = call(c);
-    tl_tensor value = tl_value(y);
+    function *c = context;
+    tl_tensor value = tl_value(call(c));
     if (!value.storage)
         return tl_error_status();
     int64_t count = tl_tensor_count(value);
@@ -70,8 +63,9 @@ static tl_status evaluate(check *c, double *sum)
     return TL_OK;
 }
 
-static tl_status differentiate(check *c)
+static tl_status differentiate(void *context, const tl_tensor gradients[])
 {
+    function *c = context;
     tl_var *y = call(c);
     tl_tensor value = tl_value(y);
     tl_tensor seed = value.storage ? tl_tensor_new(TL_F64, value.shape) : value;
@@ -82,222 +76,51 @@ static tl_status differentiate(check *c)
         w[i] = weight(i);
     tl_status status = tl_backward_from(y, seed);
     for (int i = 0; i < c->count && status == TL_OK; i++)
-        if (is_checked(c->inputs[i])) {
+        if (c->moved[i].storage) {
             tl_tensor gradient = tl_grad(c->vars[i]);
-            status = tl_tensor_ok(gradient) ? tl_tensor_copy(c->analytic[i], gradient) : tl_error_status();
+            status = tl_tensor_ok(gradient) ? tl_tensor_copy(gradients[i], gradient) : tl_error_status();
         }
     tl_tensor_free(&seed);
     return status;
 }
 
-/* The weighted sum with one element of one input moved by `step`. */
-static tl_status evaluate_at(check *c, int input, int64_t element, double step, double *sum)
+static tl_status take_input(function *c, int i, tl_tensor input)
 {
-    double *x = tl_data_mut(c->inputs[input]), before = x[element];
-    x[element] = before + step;
-    tl_status status = evaluate(c, sum);
-    x = tl_data_mut(c->inputs[input]); /* a new version: what the tape packed is stale again */
-    x[element] = before;
-    return status;
-}
-
-static tl_status measure(check *c)
-{
-    for (int i = 0; i < c->count; i++)
-        for (int64_t j = 0; is_checked(c->inputs[i]) && j < tl_tensor_count(c->inputs[i]); j++) {
-            double above, below;
-            if (evaluate_at(c, i, j, c->options.eps, &above) != TL_OK ||
-                evaluate_at(c, i, j, -c->options.eps, &below) != TL_OK)
-                return tl_error_status();
-            c->numeric[i][j] = (above - below) / (2 * c->options.eps);
-            c->report->checked++;
-        }
-    return TL_OK;
-}
-
-static bool agree(const check *c, double analytic, double numeric)
-{
-    return fabs(analytic - numeric) <= c->options.atol + c->options.rtol * fabs(numeric);
-}
-
-/* Finds the worst element over all inputs; false if every one agrees. */
-static bool find_worst(check *c, int64_t *worst)
-{
-    double most = 1;
-    bool found = false;
-    for (int i = 0; i < c->count; i++) {
-        const double *a = is_checked(c->inputs[i]) ? tl_data(c->analytic[i]) : NULL;
-        for (int64_t j = 0; a && j < tl_tensor_count(c->inputs[i]); j++) {
-            double n = c->numeric[i][j];
-            double excess = fabs(a[j] - n) / (c->options.atol + c->options.rtol * fabs(n));
-            if (excess <= most) /* false for NaN */
-                continue;
-            found = true;
-            most = isnan(excess) ? (double)INFINITY : excess;
-            *worst = j;
-            c->report->input = i;
-            c->report->analytic = a[j];
-            c->report->numeric = n;
-        }
+    if (!input.storage)
+        return tl_error(TL_ERROR_ARGUMENT, "gradcheck: input %d is empty", i);
+    if (input.dtype == TL_F32) {
+        c->report->input = i;
+        c->report->shape = input.shape;
+        return tl_gradcheck_narrow(
+            c->report, "gradcheck: input %d is f32, which is too narrow for differences; use f64", i);
     }
-    return found;
+    c->inputs[i] = tl_tensor_new(input.dtype, input.shape);
+    if (input.dtype == TL_F64)
+        c->moved[i] = c->inputs[i];
+    return tl_tensor_copy(c->inputs[i], input);
 }
 
-/* True if analytic = factor x numeric for all elements of the input, with at least two that tell. */
-static bool has_factor(const check *c, int input, double *factor)
-{
-    const double *a = tl_data(c->analytic[input]), *n = c->numeric[input];
-    int64_t count = tl_tensor_count(c->inputs[input]), telling = 0;
-    double numeric_square = 0, product = 0;
-    for (int64_t j = 0; j < count; j++) {
-        product += a[j] * n[j];
-        numeric_square += n[j] * n[j];
-        telling += fabs(n[j]) > 10 * c->options.atol;
-    }
-    *factor = product / numeric_square;
-    if (telling < 1 || fabs(*factor) < c->options.rtol)
-        return false;
-    for (int64_t j = 0; j < count; j++)
-        if (!agree(c, a[j], *factor * n[j]))
-            return false;
-    return telling > 1 || fabs(*factor + 1) < c->options.rtol;
-}
-
-/* True if the slopes to the left and to the right of the worst element differ. */
-static tl_status has_kink(check *c, int64_t element, bool *kink)
-{
-    double here, above, below, eps = c->options.eps;
-    int input = c->report->input;
-    if (evaluate(c, &here) != TL_OK || evaluate_at(c, input, element, eps, &above) != TL_OK ||
-        evaluate_at(c, input, element, -eps, &below) != TL_OK)
-        return tl_error_status();
-    double right = (above - here) / eps, left = (here - below) / eps;
-    *kink = fabs(right - left) > 1e-2 * (fabs(right) + fabs(left)) + 1e-3;
-    return TL_OK;
-}
-
-static tl_status diagnose(check *c, int64_t worst)
-{
-    tl_gradcheck_report *r = c->report;
-    bool kink = false;
-    double factor;
-    if (!isfinite(r->analytic) || !isfinite(r->numeric)) {
-        r->verdict = TL_GRADIENT_NOT_FINITE;
-        return TL_OK;
-    }
-    if (has_kink(c, worst, &kink) != TL_OK)
-        return tl_error_status();
-    if (kink) {
-        r->verdict = TL_GRADIENT_KINK;
-    } else if (has_factor(c, r->input, &factor)) {
-        r->verdict = fabs(factor + 1) < 1e-2 ? TL_GRADIENT_WRONG_SIGN : TL_GRADIENT_FACTOR;
-        r->factor = factor;
-    } else {
-        r->verdict = TL_GRADIENT_MISSING_TERM;
-    }
-    return TL_OK;
-}
-
-static void explain(tl_gradcheck_report *r, int64_t worst)
-{
-    char reason[96];
-    switch (r->verdict) {
-    case TL_GRADIENT_CORRECT:
-        return;
-    case TL_GRADIENT_WRONG_SIGN:
-        snprintf(reason, sizeof reason, "wrong sign");
-        break;
-    case TL_GRADIENT_FACTOR:
-        snprintf(reason, sizeof reason, "off by a constant factor of %.4g", r->factor);
-        break;
-    case TL_GRADIENT_MISSING_TERM:
-        snprintf(reason, sizeof reason, "%s",
-                 r->analytic == 0 ? "a missing gradient" : "a missing or wrong term");
-        break;
-    case TL_GRADIENT_KINK:
-        snprintf(reason, sizeof reason, "a kink: the slopes on its two sides differ");
-        break;
-    case TL_GRADIENT_NOT_DETERMINISTIC:
-        snprintf(r->message, sizeof r->message,
-                 "the function is not deterministic: two calls with the same inputs differ");
-        return;
-    case TL_GRADIENT_NOT_FINITE:
-        snprintf(reason, sizeof reason, "not a finite number");
-        break;
-    }
-    tl_shape place = {.rank = r->shape.rank};
-    for (int i = r->shape.rank - 1; i >= 0; i--) {
-        place.dims[i] = worst % r->shape.dims[i];
-        worst /= r->shape.dims[i];
-    }
-    memcpy(r->index, place.dims, sizeof r->index);
-    snprintf(r->message, sizeof r->message, "input %d %s, element %s: analytic %.6g, numeric %.6g: %s",
-             r->input, TL_SHAPE_TEXT(r->shape), TL_SHAPE_TEXT(place), r->analytic, r->numeric, reason);
-}
-
-static tl_status run(check *c)
-{
-    double first, second;
-    int64_t worst = 0;
-    if (evaluate(c, &first) != TL_OK || evaluate(c, &second) != TL_OK || differentiate(c) != TL_OK)
-        return tl_error_status();
-    if (memcmp(&first, &second, sizeof first) != 0 && !(isnan(first) && isnan(second))) {
-        c->report->verdict = TL_GRADIENT_NOT_DETERMINISTIC;
-    } else {
-        if (measure(c) != TL_OK)
-            return tl_error_status();
-        if (!find_worst(c, &worst))
-            return TL_OK;
-        c->report->shape = c->inputs[c->report->input].shape;
-        if (diagnose(c, worst) != TL_OK)
-            return tl_error_status();
-    }
-    explain(c->report, worst);
-    return tl_error(TL_ERROR_NUMERIC, "%s", c->report->message);
-}
-
-static tl_status prepare(check *c, const tl_tensor inputs[])
+static tl_status prepare(function *c, const tl_tensor inputs[])
 {
     size_t n = (size_t)c->count;
     c->tape = tl_tape_new();
     c->inputs = tl_allocate(n * sizeof *c->inputs);
-    c->analytic = tl_allocate(n * sizeof *c->analytic);
-    c->numeric = tl_allocate(n * sizeof *c->numeric);
+    c->moved = tl_allocate(n * sizeof *c->moved);
     c->vars = tl_allocate(n * sizeof(tl_var *));
-    if (!c->tape || !c->inputs || !c->analytic || !c->numeric || !c->vars)
+    if (!c->tape || !c->inputs || !c->moved || !c->vars)
         return TL_ERROR_MEMORY;
-    for (int i = 0; i < c->count; i++) {
-        if (!inputs[i].storage)
-            return tl_error(TL_ERROR_ARGUMENT, "gradcheck: input %d is empty", i);
-        if (inputs[i].dtype == TL_F32)
-            return tl_error(TL_ERROR_DTYPE,
-                            "gradcheck: input %d is f32, which is too narrow for differences; use f64", i);
-        c->inputs[i] = tl_tensor_new(inputs[i].dtype, inputs[i].shape);
-        if (tl_tensor_copy(c->inputs[i], inputs[i]) != TL_OK)
+    for (int i = 0; i < c->count; i++)
+        if (take_input(c, i, inputs[i]) != TL_OK)
             return tl_error_status();
-        if (!is_checked(inputs[i]))
-            continue;
-        c->analytic[i] = tl_tensor_new(TL_F64, inputs[i].shape);
-        c->numeric[i] = tl_allocate((size_t)tl_tensor_count(inputs[i]) * sizeof(double));
-        if (!c->analytic[i].storage || !c->numeric[i])
-            return TL_ERROR_MEMORY;
-    }
     return TL_OK;
 }
 
-static void clean_up(check *c)
+static void clean_up(function *c)
 {
-    for (int i = 0; i < c->count; i++) {
-        if (c->inputs)
-            tl_tensor_free(&c->inputs[i]);
-        if (c->analytic)
-            tl_tensor_free(&c->analytic[i]);
-        if (c->numeric)
-            tl_release(c->numeric[i]);
-    }
+    for (int i = 0; c->inputs && i < c->count; i++)
+        tl_tensor_free(&c->inputs[i]);
     tl_release(c->inputs);
-    tl_release(c->analytic);
-    tl_release(c->numeric);
+    tl_release(c->moved);
     tl_release(c->vars);
     tl_tape_free(c->tape);
 }
@@ -306,15 +129,17 @@ tl_status tl_gradcheck(tl_gradcheck_function f, void *context, const tl_tensor i
                        const tl_gradcheck_options *options, tl_gradcheck_report *report)
 {
     tl_gradcheck_report unwanted;
-    check c = {.f = f, .context = context, .count = count, .report = report ? report : &unwanted};
+    function c = {.f = f, .context = context, .count = count, .report = report ? report : &unwanted};
     *c.report = (tl_gradcheck_report){0};
-    c.options = options ? *options : (tl_gradcheck_options){0};
-    c.options.eps = c.options.eps > 0 ? c.options.eps : 1e-6;
-    c.options.atol = c.options.atol > 0 ? c.options.atol : 1e-5;
-    c.options.rtol = c.options.rtol > 0 ? c.options.rtol : 1e-3;
     tl_status status = prepare(&c, inputs);
-    if (status == TL_OK)
-        status = run(&c);
+    if (status == TL_OK) {
+        const tl_gradcheck_subject subject = {.context = &c,
+                                              .count = count,
+                                              .inputs = c.moved,
+                                              .evaluate = evaluate,
+                                              .differentiate = differentiate};
+        status = tl_gradcheck_run(&subject, options, c.report);
+    }
     clean_up(&c);
     return status;
 }

@@ -154,7 +154,7 @@ tl_var *tl_apply(const tl_op *op, tl_var *const inputs[], int count, const void 
         return NULL;
     }
     for (int i = 0; i < count; i++)
-        if (!inputs[i] || (!op->lazy && tl_materialize(inputs[i]) != TL_OK))
+        if (!inputs[i] || tl_materialize(inputs[i]) != TL_OK)
             return NULL;
     if (check_inputs(op, inputs, count) != TL_OK)
         return NULL;
@@ -241,8 +241,6 @@ tl_status tl_materialize(tl_var *x)
             return tl_error(TL_ERROR_STATE,
                             "%s: input %d, shape %s, was changed in place before its value was used",
                             node->op->name, i, TL_SHAPE_TEXT(node->inputs[i]->value.shape));
-        if (tl_materialize(node->inputs[i]) != TL_OK)
-            return tl_error_status();
     }
     const tl_tensor *few[TL_MAX_INPUTS];
     const tl_tensor **tensors = input_tensors(x->tape, node->inputs, node->count, few);

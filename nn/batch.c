@@ -8,6 +8,17 @@
 #include <math.h>
 #include <string.h>
 
+static bool records(const tl_batch_run *run)
+{
+    return run->mode == TL_BATCH_TRAIN || run->mode == TL_BATCH_DIFFERENTIATE;
+}
+
+/* Whether layers are in training mode. */
+static bool trains(const tl_batch_run *run)
+{
+    return records(run) || run->mode == TL_BATCH_MEASURE;
+}
+
 /* Sequences lie time-major, so that a step is one stretch: ids [n, time] and features [n, time, features]. */
 static void lay_out(tl_tensor *rows)
 {
@@ -127,7 +138,7 @@ static tl_status measure(const tl_batch_run *run, tl_var *prediction, tl_var *ta
 }
 
 /* Backward from the losses of a shard's rows. Each weighs one over the number of rows and steps in the whole
- * batch; where some are masked, finish_training puts that right. */
+ * batch; where some are masked, gather_gradients puts that right. */
 static tl_status differentiate(const tl_batch_run *run, tl_var *rows, tl_tensor weights)
 {
     double per_row = (double)tl_tensor_count(weights) / (double)weights.shape.dims[0];
@@ -167,9 +178,8 @@ static tl_status run_shard(void *context, int64_t shard, tl_tape *tape)
     const tl_batch_run *run = context;
     int64_t height = tl_shard_rows(run->batch_size), offset = shard * height, first = run->start + offset;
     int64_t n = run->count - offset < height ? run->count - offset : height;
-    bool train = run->mode == TL_BATCH_TRAIN;
-    tl_tape_set_recording(tape, train);
-    tl_tape_set_training(tape, train);
+    tl_tape_set_recording(tape, records(run));
+    tl_tape_set_training(tape, trains(run));
     tl_tape_set_random(tape, run->seed, run->step_number, offset);
     tl_tape_set_detect_anomaly(tape, run->model->detects);
     tl_var *x = take_rows(run, tape, run->data.x, first, n, input_dtype(run));
@@ -185,15 +195,15 @@ static tl_status run_shard(void *context, int64_t shard, tl_tape *tape)
         return tl_missing("model", "loss");
     if (measure(run, prediction, target, rows, weights, &run->model->results[shard]) != TL_OK)
         return tl_error_status();
-    return train ? differentiate(run, rows, tl_value(weights)) : TL_OK;
+    return records(run) ? differentiate(run, rows, tl_value(weights)) : TL_OK;
 }
 
 /* Records what depends on parameters alone. */
 static tl_status prepare_layers(tl_batch_run *run)
 {
     tl_model *model = run->model;
-    tl_tape_set_recording(model->step, run->mode == TL_BATCH_TRAIN);
-    tl_tape_set_training(model->step, run->mode == TL_BATCH_TRAIN);
+    tl_tape_set_recording(model->step, records(run));
+    tl_tape_set_training(model->step, trains(run));
     tl_tape_set_detect_anomaly(model->step, model->detects);
     tl_shape row = run->data.x.shape;
     int64_t positions = run->count;
@@ -215,23 +225,9 @@ static void forget_prepared(tl_model *model)
     tl_tape_reset(model->step);
 }
 
-/* A step of the optimizer between a look at the gradients and one at the weights. */
-static tl_status traced_step(tl_model *model)
-{
-    for (int i = 0; i < model->parameter_count; i++)
-        if (tl_trace_parameter_gradient(model->parameters[i]) != TL_OK)
-            return TL_ERROR_NUMERIC;
-    if (tl_optimizer_step(model->optimizer) != TL_OK)
-        return tl_error_status();
-    for (int i = 0; i < model->parameter_count; i++)
-        if (tl_trace_parameter_value(tl_optimizer_name(model->optimizer), model->parameters[i]) != TL_OK)
-            return TL_ERROR_NUMERIC;
-    return TL_OK;
-}
-
-/* Gradients of all shards into the parameters, and a step of the optimizer. `weight` is what the losses
- * weighed in all, `nominal` what they weigh without a mask. */
-static tl_status finish_training(tl_model *model, double weight, double nominal)
+/* Gradients of all shards into the parameters. `weight` is what the losses weighed in all, `nominal` what
+ * they weigh without a mask. */
+static tl_status gather_gradients(tl_model *model, double weight, double nominal)
 {
     if (tl_shards_merge(model->shards) != TL_OK || tl_backward_all(model->step) != TL_OK)
         return tl_error_status();
@@ -241,7 +237,21 @@ static tl_status finish_training(tl_model *model, double weight, double nominal)
             tl_compute_map(TL_MAP_SCALE, gradient, gradient, (tl_tensor){0},
                            (const double[]){weight > 0 ? nominal / weight : 0, 0});
         }
-    return model->detects ? traced_step(model) : tl_optimizer_step(model->optimizer);
+    return TL_OK;
+}
+
+/* A step of the optimizer; with anomaly detection between a look at the gradients and one at the weights. */
+static tl_status step_optimizer(const tl_model *model)
+{
+    for (int i = 0; model->detects && i < model->parameter_count; i++)
+        if (tl_trace_parameter_gradient(model->parameters[i]) != TL_OK)
+            return TL_ERROR_NUMERIC;
+    if (tl_optimizer_step(model->optimizer) != TL_OK)
+        return tl_error_status();
+    for (int i = 0; model->detects && i < model->parameter_count; i++)
+        if (tl_trace_parameter_value(tl_optimizer_name(model->optimizer), model->parameters[i]) != TL_OK)
+            return TL_ERROR_NUMERIC;
+    return TL_OK;
 }
 
 static tl_status grow_results(tl_model *model, int64_t count)
@@ -274,9 +284,9 @@ static tl_status run_shards(tl_batch_run *run)
         nominal += result->nominal;
     }
     run->sums_weight += weight;
-    if (run->mode == TL_BATCH_EVALUATE)
-        return TL_OK;
-    return finish_training(run->model, weight, nominal);
+    if (records(run) && gather_gradients(run->model, weight, nominal) != TL_OK)
+        return tl_error_status();
+    return run->mode == TL_BATCH_TRAIN ? step_optimizer(run->model) : TL_OK;
 }
 
 tl_status tl_batch_process(tl_batch_run *run, int64_t start, int64_t count)

@@ -4,7 +4,13 @@
 
 #include "nn/model.h"
 
-enum tl_batch_mode { TL_BATCH_TRAIN, TL_BATCH_EVALUATE, TL_BATCH_PREDICT };
+enum tl_batch_mode {
+    TL_BATCH_TRAIN,
+    TL_BATCH_DIFFERENTIATE, /* as TRAIN, but gradients stay in the parameters: no step of the optimizer */
+    TL_BATCH_MEASURE,       /* the loss that TRAIN differentiates, as in training mode, without gradients */
+    TL_BATCH_EVALUATE,
+    TL_BATCH_PREDICT
+};
 
 /* What one shard found. */
 typedef struct tl_shard_result {
@@ -35,7 +41,7 @@ tl_status tl_batch_start(const tl_batch_run *run);
 /* The shape of the outputs for all of the data, which suit the model. */
 tl_shape tl_batch_output_shape(const tl_batch_run *run);
 
-/* The batch of samples [start, start + count) in order: trains on it, measures it, or writes its outputs. */
+/* The batch of samples [start, start + count) in order: what the mode says. */
 tl_status tl_batch_process(tl_batch_run *run, int64_t start, int64_t count);
 
 /* The losses of rows, in the scope "loss", and what each of them, or of their steps, weighs: 0 where masked.

@@ -20,8 +20,8 @@
  *     tl_module *layer = tl_rnn(&cell, .return_sequences = true);
  *
  * The layer gives it masks, direction, stacking, training over shards and threads, and backpropagation
- * through time. The struct is for one layer and must outlive it, and a step must not write to it, since steps
- * of several shards run at once.
+ * through time, which tl_gradcheck_model (gradcheck.h) checks with it. The struct is for one layer and must
+ * outlive it, and a step must not write to it, since steps of several shards run at once.
  */
 #ifndef TL_NN_RNN_H
 #define TL_NN_RNN_H

@@ -1,11 +1,12 @@
-/* Random expressions over the smooth ops: a seed decides everything about one. Nodes keep their numbers
- * small, by squashing what could grow, so that differences stay exact enough. */
+/* Random expressions over all ops: a seed decides everything about one. Nodes keep their numbers small, by
+ * squashing what could grow, so that differences stay exact enough; ops with kinks are given numbers that
+ * stay away from them. */
 #ifndef TL_TESTS_AUTOGRAD_RANDOM_GRAPH_INTERNAL_H
 #define TL_TESTS_AUTOGRAD_RANDOM_GRAPH_INTERNAL_H
 
 #include "tests/autograd/testing_internal.h"
 
-enum { INPUTS = 5, NODES = 12, MOST_VARS = INPUTS + NODES, MOST_ELEMENTS = 60, KINDS = 34 };
+enum { INPUTS = 5, NODES = 12, MOST_VARS = INPUTS + NODES, MOST_ELEMENTS = 60, KINDS = 39 };
 
 typedef struct graph {
     uint64_t seed, draws;
@@ -84,7 +85,7 @@ static bool is_square_weight(tl_var *x, tl_var *y)
     return is_weight(x, y) && extent(y, 1) == extent(y, 0);
 }
 
-/* A constant of small numbers 0 ... limit - 1. */
+/* A constant of small whole numbers 0 ... limit - 1. */
 static tl_var *numbers(graph *g, tl_dtype dtype, tl_shape shape, int64_t limit)
 {
     tl_var *x = tl_zeros(g->tape, dtype, shape);
@@ -333,6 +334,54 @@ static tl_var *node_sparse_loss(graph *g)
     return tl_sparse_softmax_cross_entropy_with_logits(x, numbers(g, TL_I32, shape, extent(x, -1)));
 }
 
+static tl_var *node_layer_norm(graph *g)
+{
+    return tl_layer_norm(any_with_axis(g), 0.1);
+}
+
+/* Numbers between 0.25 and 0.75. */
+static tl_var *between(tl_var *x)
+{
+    return tl_sigmoid(tl_tanh(x));
+}
+
+/* Numbers of either sign, 0.25 or more from 0. */
+static tl_var *on_both_sides(graph *g, tl_var *x)
+{
+    tl_var *magnitude = between(x);
+    return tl_where(numbers(g, TL_U8, tl_shape_of(x), 2), magnitude, tl_neg(magnitude));
+}
+
+static tl_var *node_relu(graph *g)
+{
+    return tl_relu(on_both_sides(g, any(g)));
+}
+
+static tl_var *node_abs(graph *g)
+{
+    return tl_abs(on_both_sides(g, any(g)));
+}
+
+/* Some within, some on either side, all 0.05 or more from the ends. */
+static tl_var *node_clamp(graph *g)
+{
+    tl_var *x = on_both_sides(g, any(g));
+    tl_var *spread = tl_where(numbers(g, TL_U8, tl_shape_of(x), 2), tl_scale(x, 0.25), tl_scale(x, 2));
+    return tl_clamp(spread, -0.3, 0.4);
+}
+
+/* Of numbers of which no two are close: their places in a random order, and less than half a place. */
+static tl_var *node_max(graph *g)
+{
+    tl_var *x = any(g), *ranks = tl_zeros(g->tape, tl_dtype_of(x), tl_shape_of(x));
+    tl_tensor flat = tl_tensor_reshape(tl_value(ranks), tl_shape(-1));
+    const int64_t count = flat.shape.dims[0], first = below(g, count);
+    for (int64_t i = 0; i < count; i++)
+        tl_tensor_fill(tl_tensor_select(flat, 0, i), (double)((first + 61 * i) % count));
+    tl_axis_set axes = some_axes(g, x);
+    return tl_max(tl_scale(tl_add(ranks, between(x)), 1 / (double)count), axes, below(g, 2));
+}
+
 static tl_var *node_mse(graph *g)
 {
     tl_var *x = any(g);
@@ -377,6 +426,11 @@ static const struct {
     {"sparse_loss", node_sparse_loss},
     {"dropout", node_dropout},
     {"mse", node_mse},
+    {"layer_norm", node_layer_norm},
+    {"relu", node_relu},
+    {"abs", node_abs},
+    {"clamp", node_clamp},
+    {"max", node_max},
 };
 
 /* Adds nodes to the inputs until the graph is full; false with the error set if an op refused what it was

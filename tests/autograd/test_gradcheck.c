@@ -140,7 +140,8 @@ static tl_gradcheck_report check_caught(const tl_op *op, tl_gradcheck_verdict ve
 {
     tl_gradcheck_report report;
     char place[TL_SHAPE_TEXT_SIZE], expected[400];
-    ck_assert_int_eq(tl_gradcheck_op(op, &report), TL_ERROR_NUMERIC);
+    tl_status status = verdict == TL_GRADIENT_DTYPE_TOO_NARROW ? TL_ERROR_DTYPE : TL_ERROR_NUMERIC;
+    ck_assert_int_eq(tl_gradcheck_op(op, &report), status);
     ck_assert_msg(report.verdict == verdict, "verdict %d: %s", (int)report.verdict, report.message);
     tl_shape index = {.rank = report.shape.rank};
     memcpy(index.dims, report.index, sizeof index.dims);
@@ -149,7 +150,7 @@ static tl_gradcheck_report check_caught(const tl_op *op, tl_gradcheck_verdict ve
              tl_shape_text(index, place), report.analytic, report.numeric, reason);
     ck_assert_str_eq(report.message, expected);
     ck_assert_str_eq(tl_error_message(), expected);
-    ck_assert_int_eq(tl_error_status(), TL_ERROR_NUMERIC);
+    ck_assert_int_eq(tl_error_status(), status);
     ck_assert(tl_shape_equal(report.shape, op->cases[0].inputs[report.input].shape));
     return report;
 }
@@ -263,6 +264,77 @@ START_TEST(a_kink_is_told_from_a_wrong_rule)
 }
 END_TEST
 
+/* A value that jumps between x - eps and x + eps is no matter of its type. */
+static tl_status jump_forward(const tl_op_call *call)
+{
+    const double *x = tl_data(*call->inputs[0]);
+    double *y = tl_data_mut(call->output);
+    for (int64_t i = 0; i < tl_tensor_count(call->output); i++)
+        y[i] = x[i] + (x[i] > 1);
+    return TL_OK;
+}
+
+static tl_status one_backward(const tl_op_call *call)
+{
+    return tl_tensor_copy(call->grad_inputs[0], call->grad_output);
+}
+
+START_TEST(a_jump_is_a_kink)
+{
+    static const tl_op_case at_jump[] = {
+        {.name = "at the jump", .count = 1, .inputs = {{.shape = {1, {4}}, .low = 1, .high = 1}}}};
+    tl_op op = with_rule(one_backward);
+    op.forward = jump_forward;
+    op.cases = at_jump;
+    op.case_count = 1;
+    check_caught(&op, TL_GRADIENT_KINK, "a kink: the slopes on its two sides differ");
+}
+END_TEST
+
+/* offset + scale softplus(x), rounded to f32, plus `wide` softplus(x) in f64. */
+static struct {
+    double offset, scale, wide;
+} inside;
+
+static tl_status narrow_forward(const tl_op_call *call)
+{
+    softplus_forward(call);
+    double *y = tl_data_mut(call->output);
+    for (int64_t i = 0; i < tl_tensor_count(call->output); i++)
+        y[i] = (double)(float)(inside.offset + inside.scale * y[i]) + inside.wide * y[i];
+    return TL_OK;
+}
+
+static tl_status narrow_backward(const tl_op_call *call)
+{
+    return scaled_backward(call, inside.scale + inside.wide);
+}
+
+static tl_status narrow_and_flipped_backward(const tl_op_call *call)
+{
+    return scaled_backward(call, -inside.scale - inside.wide);
+}
+
+/* Where digits are lost, whatever comes on top of it and whatever the rule: nothing else can be told then.
+ * With an offset of 100 and a slope of 0.1, values stay the same for many steps before they jump. */
+START_TEST(an_inside_in_float32_is_caught)
+{
+    static const double sums[][3] = {{0, 1, 0}, {10, 1, 0}, {100, 0.1, 0}, {-3, 0.5, 0.5}, {0, 1000, 1}};
+    const char *reason =
+        "dtype too narrow: rounding moves the function more than a step does, as f32 inside of it would";
+    for (size_t i = 0; i < sizeof sums / sizeof sums[0]; i++) {
+        inside.offset = sums[i][0];
+        inside.scale = sums[i][1];
+        inside.wide = sums[i][2];
+        tl_op op = with_rule(narrow_backward);
+        op.forward = narrow_forward;
+        check_caught(&op, TL_GRADIENT_DTYPE_TOO_NARROW, reason);
+        op.backward = narrow_and_flipped_backward;
+        check_caught(&op, TL_GRADIENT_DTYPE_TOO_NARROW, reason);
+    }
+}
+END_TEST
+
 static tl_status restless_forward(const tl_op_call *call)
 {
     static int calls;
@@ -281,6 +353,26 @@ START_TEST(what_is_not_deterministic_is_caught)
     ck_assert_int_eq(report.verdict, TL_GRADIENT_NOT_DETERMINISTIC);
     ck_assert_str_eq(report.message, "softplus (matrix): the function is not deterministic: two calls with "
                                      "the same inputs differ");
+}
+END_TEST
+
+static tl_status restless_backward(const tl_op_call *call)
+{
+    static int calls;
+    softplus_backward(call);
+    double *dx = tl_data_mut(call->grad_inputs[0]);
+    dx[0] += 1e-9 * calls++;
+    return TL_OK;
+}
+
+START_TEST(a_gradient_that_is_not_deterministic_is_caught)
+{
+    tl_op op = with_rule(restless_backward);
+    tl_gradcheck_report report;
+    ck_assert_int_eq(tl_gradcheck_op(&op, &report), TL_ERROR_NUMERIC);
+    ck_assert_int_eq(report.verdict, TL_GRADIENT_NOT_DETERMINISTIC);
+    ck_assert_str_eq(report.message, "softplus (matrix): the gradient is not deterministic: two backward "
+                                     "passes with the same inputs differ");
 }
 END_TEST
 
@@ -353,7 +445,10 @@ int main(void)
     tcase_add_test(tests, one_wrong_element_is_found);
     tcase_add_test(tests, what_is_not_finite_is_caught);
     tcase_add_test(tests, a_kink_is_told_from_a_wrong_rule);
+    tcase_add_test(tests, a_jump_is_a_kink);
+    tcase_add_test(tests, an_inside_in_float32_is_caught);
     tcase_add_test(tests, what_is_not_deterministic_is_caught);
+    tcase_add_test(tests, a_gradient_that_is_not_deterministic_is_caught);
     tcase_add_test(tests, a_wrong_second_input_is_caught);
     tcase_add_test(tests, an_op_needs_cases_and_a_rule);
     return run_tests("gradcheck", tests);

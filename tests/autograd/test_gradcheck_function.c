@@ -173,19 +173,25 @@ START_TEST(a_wrong_rule_beside_a_product_is_no_kink)
 }
 END_TEST
 
-static void refuse(tl_gradcheck_function f, const tl_tensor inputs[], int count, tl_status status,
-                   const char *message)
+static tl_gradcheck_report refuse(tl_gradcheck_function f, const tl_tensor inputs[], int count,
+                                  tl_status status, const char *message)
 {
     tl_gradcheck_report report;
     ck_assert_int_eq(tl_gradcheck(f, NULL, inputs, count, NULL, &report), status);
     check_error(status, message);
+    ck_assert_int_eq(report.verdict == TL_GRADIENT_DTYPE_TOO_NARROW, status == TL_ERROR_DTYPE);
+    ck_assert_str_eq(report.message, status == TL_ERROR_DTYPE ? message : "");
+    return report;
 }
 
 START_TEST(float32_inputs_are_refused)
 {
     tl_tensor inputs[] = {random_tensor(TL_F64, tl_shape(2), 1), random_tensor(TL_F32, tl_shape(2), 1)};
-    refuse(cube, inputs, 2, TL_ERROR_DTYPE,
-           "gradcheck: input 1 is f32, which is too narrow for differences; use f64");
+    tl_gradcheck_report report =
+        refuse(cube, inputs, 2, TL_ERROR_DTYPE,
+               "gradcheck: input 1 is f32, which is too narrow for differences; use f64");
+    ck_assert_int_eq(report.input, 1);
+    ck_assert(tl_shape_equal(report.shape, tl_shape(2)));
     tl_tensor_free(&inputs[0]);
     tl_tensor_free(&inputs[1]);
     refuse(cube, &(tl_tensor){0}, 1, TL_ERROR_ARGUMENT, "gradcheck: input 0 is empty");
@@ -261,6 +267,167 @@ START_TEST(errors_do_not_cancel_in_a_sum)
 }
 END_TEST
 
+/* --- the fast mode --- */
+
+static const tl_gradcheck_options fast = {.fast_mode = true};
+
+/* slope 1 throughout, with a claim for each element. */
+typedef struct claims {
+    const double *claimed;
+    int calls; /* of the function */
+} claims;
+
+static tl_status claims_forward(const tl_op_call *call)
+{
+    return tl_tensor_copy(call->output, *call->inputs[0]);
+}
+
+static tl_status claims_backward(const tl_op_call *call)
+{
+    const claims *at = *(claims *const *)call->attributes;
+    const double *g = tl_data(call->grad_output);
+    double *dx = tl_data_mut(call->grad_inputs[0]);
+    for (int64_t i = 0; i < tl_tensor_count(call->output); i++)
+        dx[i] = at->claimed[i] * g[i];
+    return TL_OK;
+}
+
+static tl_var *apply_claims(void *context, tl_var *const inputs[])
+{
+    static const tl_op op = {.name = "claims",
+                             .inputs = 1,
+                             .infer = tl_infer_same,
+                             .forward = claims_forward,
+                             .backward = claims_backward};
+    ((claims *)context)->calls++;
+    return tl_apply(&op, inputs, 1, &context, sizeof context);
+}
+
+enum { MANY = 400 };
+
+static tl_status check_claims(const double claimed[MANY], const tl_gradcheck_options *options,
+                              tl_gradcheck_report *report)
+{
+    tl_tensor x = random_tensor(TL_F64, tl_shape(20, 20), 1);
+    tl_status status = tl_gradcheck(apply_claims, &(claims){.claimed = claimed}, &x, 1, options, report);
+    tl_tensor_free(&x);
+    return status;
+}
+
+static void claim_truth(double claimed[MANY])
+{
+    for (int i = 0; i < MANY; i++)
+        claimed[i] = 1;
+}
+
+/* Twice its value, twice its gradient, and once on either side for each input, whatever the size. */
+START_TEST(fast_mode_costs_two_calls_an_input)
+{
+    double claimed[MANY];
+    claim_truth(claimed);
+    for (int64_t count = 1; count <= MANY; count += MANY - 1) {
+        claims right = {.claimed = claimed};
+        tl_gradcheck_report report;
+        tl_tensor x = random_tensor(TL_F64, tl_shape(count), 1);
+        check_ok(tl_gradcheck(apply_claims, &right, &x, 1, &fast, &report));
+        ck_assert_int_eq(right.calls, 6);
+        ck_assert_int_eq(report.checked, 1);
+        tl_tensor_free(&x);
+    }
+}
+END_TEST
+
+START_TEST(fast_mode_takes_each_float_input_in_turn)
+{
+    static const int32_t ids[] = {4, 0, 4};
+    static const uint8_t mask[] = {1, 0, 1};
+    tl_tensor inputs[] = {random_tensor(TL_F64, tl_shape(5, 2), 1), tl_tensor_of(TL_I32, tl_shape(3), ids),
+                          tl_tensor_of(TL_U8, tl_shape(3, 1), mask), random_tensor(TL_F64, tl_shape(2, 2), 2),
+                          tl_tensor_new(TL_F64, tl_shape(0, 3))};
+    tl_gradcheck_report report;
+    check_ok(tl_gradcheck(mixed, NULL, inputs, 5, &fast, &report));
+    ck_assert_int_eq(report.checked, 2); /* nothing in the last */
+    for (int i = 0; i < 5; i++)
+        tl_tensor_free(&inputs[i]);
+}
+END_TEST
+
+START_TEST(fast_mode_names_the_element_that_is_wrong)
+{
+    double claimed[MANY];
+    tl_gradcheck_report report;
+    claim_truth(claimed);
+    claimed[47] = 1.5;
+    ck_assert_int_eq(check_claims(claimed, &fast, &report), TL_ERROR_NUMERIC);
+    ck_assert_int_eq(report.verdict, TL_GRADIENT_MISSING_TERM);
+    ck_assert(report.index[0] == 2 && report.index[1] == 7);
+    ck_assert_int_eq(report.checked, 1 + MANY);
+    for (int i = 0; i < MANY; i++)
+        claimed[i] = -1;
+    ck_assert_int_eq(check_claims(claimed, &fast, &report), TL_ERROR_NUMERIC);
+    ck_assert_int_eq(report.verdict, TL_GRADIENT_WRONG_SIGN);
+    claimed[7] = (double)NAN;
+    ck_assert_int_eq(check_claims(claimed, &fast, &report), TL_ERROR_NUMERIC);
+    ck_assert_int_eq(report.verdict, TL_GRADIENT_NOT_FINITE);
+}
+END_TEST
+
+/* What it may miss: in one element of many, an error beyond the tolerance that the sum has room for. */
+START_TEST(fast_mode_is_weaker)
+{
+    double claimed[MANY];
+    tl_gradcheck_report report;
+    claim_truth(claimed);
+    claimed[47] = 1.005;
+    check_ok(check_claims(claimed, &fast, &report));
+    ck_assert_int_eq(check_claims(claimed, NULL, &report), TL_ERROR_NUMERIC);
+    ck_assert(report.index[0] == 2 && report.index[1] == 7);
+}
+END_TEST
+
+/* Errors within the tolerance may add up to more than it along the direction; then elements decide. */
+START_TEST(fast_mode_is_never_stricter)
+{
+    enum { DRAWS = 20 };
+    int undecided = 0;
+    for (uint64_t draw = 0; draw < DRAWS; draw++) {
+        double claimed[MANY];
+        tl_gradcheck_report report;
+        for (int i = 0; i < MANY; i++)
+            claimed[i] = tl_random_below(5, draw, (uint64_t)i, 2) ? 1.0009 : 0.9991;
+        check_ok(check_claims(claimed, &fast, &report));
+        ck_assert_int_eq(report.verdict, TL_GRADIENT_CORRECT);
+        ck_assert(report.checked == 1 || report.checked == 1 + MANY);
+        undecided += report.checked > 1;
+    }
+    ck_assert_int_gt(undecided, 0);
+}
+END_TEST
+
+/* --- how much two calls may differ --- */
+
+static tl_var *restless(void *context, tl_var *const inputs[])
+{
+    int *calls = context;
+    tl_var *noise = tl_zeros(tl_tape_of(inputs[0]), TL_F64, tl_shape_of(inputs[0]));
+    tl_tensor_fill(tl_value(noise), (*calls)++ % 2 ? 1e-13 : 0);
+    return tl_add(tl_tanh(inputs[0]), noise);
+}
+
+START_TEST(a_tolerance_for_what_is_not_deterministic)
+{
+    tl_tensor x = random_tensor(TL_F64, tl_shape(2, 2), 1);
+    const tl_gradcheck_options too_little = {.nondet_tol = 1e-15}, enough = {.nondet_tol = 1e-12};
+    tl_gradcheck_report report;
+    int calls = 0;
+    ck_assert_int_eq(tl_gradcheck(restless, &calls, &x, 1, NULL, &report), TL_ERROR_NUMERIC);
+    ck_assert_int_eq(report.verdict, TL_GRADIENT_NOT_DETERMINISTIC);
+    ck_assert_int_eq(tl_gradcheck(restless, &calls, &x, 1, &too_little, NULL), TL_ERROR_NUMERIC);
+    check_ok(tl_gradcheck(restless, &calls, &x, 1, &enough, NULL));
+    tl_tensor_free(&x);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests = tcase_create("gradcheck of functions");
@@ -274,5 +441,11 @@ int main(void)
     tcase_add_test(tests, float32_inputs_are_refused);
     tcase_add_test(tests, the_error_of_the_function_is_passed_on);
     tcase_add_test(tests, errors_do_not_cancel_in_a_sum);
+    tcase_add_test(tests, fast_mode_costs_two_calls_an_input);
+    tcase_add_test(tests, fast_mode_takes_each_float_input_in_turn);
+    tcase_add_test(tests, fast_mode_names_the_element_that_is_wrong);
+    tcase_add_test(tests, fast_mode_is_weaker);
+    tcase_add_test(tests, fast_mode_is_never_stricter);
+    tcase_add_test(tests, a_tolerance_for_what_is_not_deterministic);
     return run_tests("gradcheck of functions", tests);
 }

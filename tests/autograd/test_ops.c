@@ -42,6 +42,7 @@ START_TEST(the_registry_is_complete)
                                         "clamp",
                                         "matmul",
                                         "affine",
+                                        "affine_scan",
                                         "sum",
                                         "mean",
                                         "max",
@@ -56,6 +57,7 @@ START_TEST(the_registry_is_complete)
                                         "where",
                                         "softmax",
                                         "log_softmax",
+                                        "layer_norm",
                                         "dropout",
                                         "sigmoid_cross_entropy_with_logits",
                                         "softmax_cross_entropy_with_logits",
@@ -65,7 +67,7 @@ START_TEST(the_registry_is_complete)
 }
 END_TEST
 
-/* Each test below is run once for every op. */
+/* Each test below, but for a count, is run once for every op. */
 
 START_TEST(has_sample_cases)
 {
@@ -80,6 +82,40 @@ START_TEST(has_sample_cases)
 }
 END_TEST
 
+/* The derivatives that there are in a case. */
+static int64_t derivatives_of(const tl_op *op, int which)
+{
+    case_run run = new_case_run(op, &op->cases[which], TL_F64);
+    int64_t count = 0;
+    for (int i = 0; i < TL_MAX_INPUTS; i++)
+        count += has_gradient(&run, i) ? tl_tensor_count(run.tensors[i]) : 0;
+    free_case_run(&run);
+    return count;
+}
+
+static int64_t derivatives_of_op(const tl_op *op)
+{
+    int64_t count = 0;
+    for (int i = 0; i < op->case_count; i++)
+        count += derivatives_of(op, i);
+    return count;
+}
+
+/* What the check below goes through. */
+START_TEST(there_are_derivatives_to_check)
+{
+    int cases = 0;
+    int64_t derivatives = 0;
+    for (int i = 0; i < op_count(); i++) {
+        int64_t own = derivatives_of_op(tl_op_at(i));
+        ck_assert_msg(own > 0, "%s has no derivatives", tl_op_at(i)->name);
+        cases += tl_op_at(i)->case_count;
+        derivatives += own;
+    }
+    printf("%d ops, %d cases, %lld derivatives\n", op_count(), cases, (long long)derivatives);
+}
+END_TEST
+
 START_TEST(passes_the_gradient_check)
 {
     const tl_op *op = tl_op_at(_i);
@@ -87,6 +123,7 @@ START_TEST(passes_the_gradient_check)
     tl_status status = tl_gradcheck_op(op, &report);
     ck_assert_msg(status == TL_OK, "%s", tl_error_message());
     ck_assert_int_gt(report.checked, 0);
+    ck_assert_int_eq(report.checked, derivatives_of_op(op)); /* none was left out */
     ck_assert_str_eq(report.message, "");
     ck_assert_int_eq(report.verdict, TL_GRADIENT_CORRECT);
 }
@@ -153,6 +190,7 @@ int main(void)
     tcase_add_test(tests, names_are_unique_and_found);
     tcase_add_test(tests, the_registry_is_complete);
     tcase_add_loop_test(tests, has_sample_cases, 0, op_count());
+    tcase_add_test(tests, there_are_derivatives_to_check);
     tcase_add_loop_test(tests, passes_the_gradient_check, 0, op_count());
     tcase_add_loop_test(tests, float32_agrees_with_float64, 0, op_count());
     tcase_add_loop_test(tests, cases_reach_every_input, 0, op_count());
