@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-static void look_at(const tl_safetensors *file, int i)
+static int64_t look_at(const tl_safetensors *file, int i)
 {
     const char *name = tl_safetensors_name(file, i);
     EXPECT(name);
@@ -14,13 +14,16 @@ static void look_at(const tl_safetensors *file, int i)
     void *values = malloc(bytes + 1);
     EXPECT(tl_copy_out(tensor, values, bytes) == TL_OK);
     free(values);
+    return (int64_t)bytes;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
 {
     tl_safetensors *file = tl_safetensors_read(file_of(bytes, count));
+    int64_t total = 0;
     for (int i = 0; i < tl_safetensors_count(file); i++)
-        look_at(file, i);
+        total += look_at(file, i);
+    EXPECT(total == tl_safetensors_bytes(file));
     if (file) {
         const char *value = tl_safetensors_metadata(file, "format");
         EXPECT(!value || strlen(value) < count);
