@@ -72,7 +72,7 @@ tl_alphabet *tl_alphabet_from_text_with(const tl_alphabet_options *given)
     int64_t size = seen ? mark(&options, seen) : -1;
     tl_alphabet *alphabet = size > 0 ? new_alphabet(options.by_bytes, size) : NULL;
     int64_t place = 0;
-    for (int32_t code = 0; alphabet && code < codes; code++)
+    for (int32_t code = 0; alphabet && place < size; code++)
         if (seen[code])
             alphabet->characters[place++] = code;
     tl_release(seen);
