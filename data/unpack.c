@@ -22,7 +22,7 @@ struct tl_unpack {
     const char *left; /* of the last block, for tl_unpack_read */
     size_t left_bytes;
     uint32_t crc;                /* CRC-32 of what was read, inverted */
-    int64_t length;              /* its bytes ... */
+    int64_t length;              /* its bytes, of gzip alone ... */
     int64_t most;                /* ... and how many there may be */
     uint32_t table[SLICES][256]; /* [k][b]: what byte b does to the CRC, k bytes further on */
 };
@@ -102,8 +102,9 @@ ptrdiff_t tl_unpack_next(tl_unpack *unpack, const void **block)
     if (!unpack->started && !is_gzip(unpack) && size > 1 && memcmp(*block, "\x1F\x8B", 2) == 0)
         return fail(unpack, "its gzip header is damaged or cut short");
     unpack->started = true;
-    update(unpack, *block, size);
-    if (is_gzip(unpack) && unpack->length > unpack->most)
+    if (is_gzip(unpack))
+        update(unpack, *block, size);
+    if (unpack->length > unpack->most)
         return fail(unpack, "it unpacks to over 64 MiB and 100 times its size");
     return (ptrdiff_t)size;
 }
@@ -213,6 +214,10 @@ static tl_status open_stream(tl_unpack *unpack)
     if (code == ARCHIVE_OK)
         code = archive_read_next_header(unpack->archive, &whole);
     unpack->empty = code == ARCHIVE_EOF;
+    if (is_gzip(unpack)) {
+        unpack->crc = ~0u;
+        make_table(unpack->table);
+    }
     bool nested = archive_filter_count(unpack->archive) > PLAIN_AND_GZIP;
     if (!nested && (code == ARCHIVE_OK || code == ARCHIVE_EOF))
         return TL_OK;
@@ -227,8 +232,6 @@ tl_unpack *tl_unpack_open(const char *what, const char *path)
         return NULL;
     unpack->what = what;
     unpack->path = path;
-    unpack->crc = ~0u;
-    make_table(unpack->table);
     int64_t bytes = 0;
     unpack->file = tl_unpack_file(what, path, &bytes);
     unpack->most = tl_unpack_most(bytes);
