@@ -18,9 +18,6 @@ tl_status tl_file_error(tl_status status, const char *path, const char *format, 
     va_start(arguments, format);
     vsnprintf(reason, sizeof reason, format, arguments);
     va_end(arguments);
-    for (char *at = reason; *at; at++)
-        if ((unsigned char)*at < ' ' || *at == 0x7F)
-            *at = '?'; /* what a file says must not command a terminal */
     size_t length = strlen(path);
     return tl_error(status, "%s: %s", length > SHOWN_PATH ? path + length - SHOWN_PATH : path, reason);
 }

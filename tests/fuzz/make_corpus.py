@@ -181,8 +181,8 @@ def tar_of(members, form=tarfile.USTAR_FORMAT):
             for key, value in change:
                 setattr(member, key, value)
             archive.addfile(member, io.BytesIO(text))
-    # two zero blocks end an archive; tarfile pads to 20
-    return out.getvalue().rstrip(b"\0").ljust(-(-len(out.getvalue().rstrip(b"\0")) // 512) * 512, b"\0") + bytes(1024)
+    used = out.getvalue().rstrip(b"\0")
+    return used + bytes(-len(used) % 512 + 1024)  # two blocks of zeros end an archive; tarfile pads to twenty
 
 
 def with_checksum(header):
@@ -213,6 +213,7 @@ def reviews():
             ("aclImdb/test/neg/1_1.txt", b"bad bad bad")]
     good = tar_of(four)
     first = four[0][0]
+    holes = [sparse_member(b"train/pos/%d_9.txt" % i, 1 << 20) for i in range(2)]
 
     def changed(text, **change):
         return tar_of([(first, text, *change.items())] + four[1:])
@@ -220,7 +221,7 @@ def reviews():
     return {
         "good": good,
         "good-gzip": packed(good),
-        "good-pax": tar_of([(first + "", four[0][1], ("pax_headers", {"comment": "x" * 40}))] + four[1:],
+        "good-pax": tar_of([(first, four[0][1], ("pax_headers", {"comment": "x" * 40}))] + four[1:],
                            tarfile.PAX_FORMAT),
         "good-gnu-long-name": tar_of([("d/" * 60 + first, four[0][1])] + four[1:], tarfile.GNU_FORMAT),
         "name-upwards": tar_of([("../../../../" + first, four[0][1])] + four[1:]),
@@ -242,8 +243,8 @@ def reviews():
         "size-of-gigabytes": with_size(good, b"77777777777\0"),
         "size-base-256": with_size(good, b"\x80" + b"\0" * 3 + struct.pack(">Q", 1 << 62)),
         "size-negative": with_size(good, b"\xff" * 12),
-        "sparse-hole": sparse_member(b"train/pos/0_9.txt", 1 << 20) + good,
-        "sparse-holes": sparse_member(b"train/pos/0_9.txt", 1 << 20) + sparse_member(b"train/pos/1_9.txt", 1 << 20) + good,
+        "sparse-hole": holes[0] + good,
+        "sparse-holes": holes[0] + holes[1] + good,
         "sparse-of-gigabytes": sparse_member(b"train/pos/0_9.txt", 1 << 32) + good,
         "cut-text": good[:520],
         "cut-header": good[:300],
