@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { BYTES = 256 };
+enum { BYTES = 256, WORD = 64 }; /* characters; bits that note which of them were seen */
 
 struct tl_alphabet {
     bool by_bytes;
@@ -41,7 +41,7 @@ static size_t take(bool by_bytes, const char *text, size_t size, size_t at, uint
 }
 
 /* Marks the characters that are there, and returns how many differ; -1 with the error set. */
-static int64_t mark(const tl_alphabet_options *o, bool seen[])
+static int64_t mark(const tl_alphabet_options *o, uint64_t seen[])
 {
     int64_t distinct = 0;
     for (size_t at = 0; at < o->length;) {
@@ -49,8 +49,9 @@ static int64_t mark(const tl_alphabet_options *o, bool seen[])
         size_t length = take(o->by_bytes, o->text, o->length, at, &code);
         if (length == 0)
             return -1;
-        distinct += !seen[code];
-        seen[code] = true;
+        uint64_t bit = (uint64_t)1 << code % WORD;
+        distinct += !(seen[code / WORD] & bit);
+        seen[code / WORD] |= bit;
         at += length;
     }
     return distinct;
@@ -68,12 +69,12 @@ tl_alphabet *tl_alphabet_from_text_with(const tl_alphabet_options *given)
         return NULL;
     }
     int32_t codes = options.by_bytes ? BYTES : TL_UTF8_CODES;
-    bool *seen = tl_allocate((size_t)codes * sizeof *seen);
+    uint64_t *seen = tl_allocate((size_t)codes / WORD * sizeof *seen);
     int64_t size = seen ? mark(&options, seen) : -1;
     tl_alphabet *alphabet = size > 0 ? new_alphabet(options.by_bytes, size) : NULL;
     int64_t place = 0;
-    for (int32_t code = 0; alphabet && code < codes; code++)
-        if (seen[code])
+    for (int32_t code = 0; alphabet && place < size; code++)
+        if (seen[code / WORD] >> code % WORD & 1)
             alphabet->characters[place++] = code;
     tl_release(seen);
     return alphabet;

@@ -7,7 +7,9 @@
  * A file is lines of cells with a delimiter between them, the same number in every line; the first line names
  * the columns. A cell in double quotes may hold delimiters, line ends, and quotes, each of them doubled;
  * spaces around an unquoted cell do not count. Lines end with LF, CR LF or CR; blank ones are skipped, as
- * is a byte-order mark of UTF-8. A file may be gzip; it has to fit into memory, and there is no other limit.
+ * is a byte-order mark of UTF-8. A file may be gzip, of which 64 MiB and 100 times its
+ * size are unpacked at most; it has to fit into memory, 20 times if it is all delimiters, and there is no
+ * other limit.
  *
  * Messages name file, line and column, counted from 1: "sales.csv: line 17, column 3 (price): 'abc' is not a
  * number". A row's line is the one on which it begins. In calls, rows and columns count from 0.
@@ -30,9 +32,9 @@ typedef struct tl_csv_options {
 } tl_csv_options;
 
 /* Reads a file: tl_csv_read("sales.csv"). NULL with the error set, naming the file, if it cannot be read, is
- * empty or has a header and no rows; naming the line too if it has more or fewer cells than the first, a
- * quote that is not closed or stands inside a cell, or a byte that is zero; if the delimiter is a quote or a
- * line end, or memory is short. The caller frees the table. */
+ * no regular file, is empty or has a header and no rows; naming the line too if it has more or fewer cells
+ * than the first, a quote that is not closed or stands inside a cell, or a byte that is zero; if the
+ * delimiter is a quote or a line end, or memory is short. The caller frees the table. */
 #define tl_csv_read(...)                                                                                     \
     tl_csv_read_with(&(tl_csv_options){.size = sizeof(tl_csv_options), .path = __VA_ARGS__})
 TL_API tl_csv *tl_csv_read_with(const tl_csv_options *options);

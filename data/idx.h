@@ -17,10 +17,11 @@
  *     0x0D              float                     TL_F32
  *     0x0E              double                    TL_F64
  *
- * An empty tensor with an error that names the file: TL_ERROR_IO if it cannot be opened; TL_ERROR_FORMAT if
- * it is empty or no IDX file, of another type, of rank 0 or over TL_MAX_RANK, of sizes that no memory holds,
- * shorter or longer than its sizes say, or damaged gzip; TL_ERROR_MEMORY. A header is not trusted: memory is
- * taken as data comes. Thread-safe. */
+ * An empty tensor with an error that names the file: TL_ERROR_IO if it cannot be opened or is no regular
+ * file; TL_ERROR_FORMAT if it is empty or no IDX file, of another type, of rank 0 or over TL_MAX_RANK, of
+ * sizes that no memory holds, shorter or longer than its sizes say, or gzip that is damaged, has gzip within
+ * or unpacks to over 64 MiB and 100 times its size; TL_ERROR_MEMORY. A header is not trusted: memory is taken
+ * as data comes. Thread-safe. */
 TL_API tl_tensor tl_idx_read(const char *path);
 
 #endif

@@ -2,6 +2,7 @@
 #include "data/reviews_internal.h"
 #include "data/sequences.h"
 #include "data/text.h"
+#include "data/unpack_internal.h"
 #include "data/vocabulary_internal.h"
 #include "tensor/arena.h"
 #include "tensor/memory_internal.h"
@@ -38,6 +39,7 @@ typedef struct builder {
     tl_arena *arena;
     split splits[SPLITS];
     size_t longest; /* text, in bytes */
+    size_t bytes;   /* of all texts */
     tl_imdb *imdb;
 } builder;
 
@@ -69,6 +71,7 @@ static tl_status check_review(builder *b, const tl_review *review, int64_t numbe
     if (tl_text_is_blank(review->text))
         return tl_error(TL_ERROR_FORMAT, "imdb: %s: %s is empty", b->source, name);
     b->longest = length > b->longest ? length : b->longest;
+    b->bytes += length;
     return TL_OK;
 }
 
@@ -173,9 +176,24 @@ static int64_t longest_row(const builder *b)
     return longest;
 }
 
+/* One review that is long makes all rows long, unless the caller says how long they are. */
+static tl_status check_width(const builder *b, int64_t width)
+{
+    int64_t rows = b->splits[TRAIN].count + b->splits[TEST].count;
+    int64_t most = tl_unpack_most((int64_t)b->bytes) / (int64_t)sizeof(int32_t);
+    if (b->options->pad_to || width <= most / rows)
+        return TL_OK;
+    return tl_error(TL_ERROR_FORMAT,
+                    "imdb: %s: one of %lld reviews has %lld words, and rows of that length take over 64 MiB "
+                    "and 100 times the text: give pad_to",
+                    b->source, (long long)rows, (long long)width);
+}
+
 static tl_status make_tensors(builder *b)
 {
     int64_t width = b->options->pad_to ? b->options->pad_to : longest_row(b);
+    if (check_width(b, width) != TL_OK)
+        return tl_error_status();
     for (int s = 0; s < SPLITS; s++) {
         const split *part = &b->splits[s];
         b->imdb->x[s] = tl_pad_sequences(part->rows, part->count, .maxlen = width);

@@ -45,9 +45,11 @@ typedef struct tl_imdb_options {
  * same tensors, because reviews are sorted by name before they are shuffled.
  *
  * NULL with the error set, naming path and file, if something cannot be opened or read, the archive is cut
- * short or damaged, or a review is not UTF-8, is empty (nothing but white space and line breaks), has over a
- * million bytes or is there twice; if either split has no positive or no negative reviews; if an option is
- * out of range or memory is short. The caller frees the result. Thread-safe. */
+ * short or damaged or unpacks to over 64 MiB and 100 times its size, or a review is not UTF-8, is empty
+ * (nothing but white space and line breaks), has over 2^20 bytes or a zero among them, is no regular file or
+ * is there twice; if either split has no positive or no negative reviews; if rows as long as the longest
+ * review would take over 64 MiB and 100 times the bytes of all texts, and pad_to does not say how long they
+ * are; if an option is out of range or memory is short. The caller frees the result. Thread-safe. */
 #define tl_imdb_load(...)                                                                                    \
     tl_imdb_load_with(&(tl_imdb_options){.size = sizeof(tl_imdb_options), .path = __VA_ARGS__})
 TL_API tl_imdb *tl_imdb_load_with(const tl_imdb_options *options);

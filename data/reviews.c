@@ -19,7 +19,6 @@ static const char *const classes[] = {"neg", "pos"};
 typedef struct found {
     struct found *next;
     tl_review review;
-    size_t size; /* of the text */
 } found;
 
 typedef struct reader {
@@ -57,7 +56,7 @@ static char *add(reader *r, const tl_review *review, size_t size)
     char *name = (char *)(entry + 1), *text = name + name_size;
     memcpy(name, review->name, name_size);
     text[size] = '\0';
-    *entry = (found){.next = r->last, .review = *review, .size = size};
+    *entry = (found){.next = r->last, .review = *review};
     entry->review.name = name;
     entry->review.text = text;
     r->last = entry;
@@ -71,6 +70,17 @@ static tl_status check_size(const reader *r, const char *name, int64_t size)
         return TL_OK;
     return tl_error(TL_ERROR_FORMAT, "imdb: %s: %s has %lld bytes, expected a review of at most %d", r->path,
                     name, (long long)size, LONGEST_REVIEW);
+}
+
+/* A zero byte would hide the rest of a text. It is looked for at once: a hole in a sparse file is made of
+ * zeros, and takes memory that the file has no bytes for. */
+static tl_status check_text(const reader *r, const char *name, const char *text, size_t size)
+{
+    size_t length = strlen(text);
+    if (length == size)
+        return TL_OK;
+    return tl_error(TL_ERROR_FORMAT, "imdb: %s: %s has a zero at byte %zu, expected text", r->path, name,
+                    length);
 }
 
 /* An archive on its way in: libarchive's tar reader on top of an unpacking stream. */
@@ -113,7 +123,7 @@ static tl_status read_member(reader *r, const tarball *t, struct archive_entry *
         return TL_ERROR_MEMORY;
     if (archive_read_data(t->tar, text, (size_t)size) != size)
         return archive_failed(r, t, review.name);
-    return TL_OK;
+    return check_text(r, review.name, text, (size_t)size);
 }
 
 static tl_status read_members(reader *r, tarball *t)
@@ -164,29 +174,27 @@ static tl_status read_archive(reader *r)
     return status;
 }
 
-static tl_status read_text(reader *r, const tl_review *review, const char *path, FILE *file)
+static tl_status read_text(reader *r, const tl_review *review, const char *path, FILE *file, int64_t bytes)
 {
-    struct stat about;
-    if (fstat(fileno(file), &about) != 0)
-        return tl_error(TL_ERROR_IO, "imdb: %s: %s", path, strerror(errno));
-    tl_status status = check_size(r, review->name, about.st_size);
+    tl_status status = check_size(r, review->name, bytes);
     if (status != TL_OK)
         return status;
-    size_t size = (size_t)about.st_size;
+    size_t size = (size_t)bytes;
     char *text = add(r, review, size);
     if (!text)
         return TL_ERROR_MEMORY;
     if (fread(text, 1, size, file) != size)
         return tl_error(TL_ERROR_IO, "imdb: %s: %s", path, ferror(file) ? strerror(errno) : "too short");
-    return TL_OK;
+    return check_text(r, review->name, text, size);
 }
 
 static tl_status read_file(reader *r, const tl_review *review, const char *path)
 {
-    FILE *file = fopen(path, "rb");
+    int64_t bytes = 0;
+    FILE *file = tl_unpack_file("imdb", path, &bytes);
     if (!file)
-        return tl_error(TL_ERROR_IO, "imdb: %s: %s", path, strerror(errno));
-    tl_status status = read_text(r, review, path, file);
+        return tl_error_status();
+    tl_status status = read_text(r, review, path, file, bytes);
     fclose(file);
     return status;
 }
@@ -250,26 +258,12 @@ static int by_name(const void *left, const void *right)
     return strcmp(((const tl_review *)left)->name, ((const tl_review *)right)->name);
 }
 
-/* A zero byte would hide the rest of a text. */
-static tl_status check_text(const reader *r, const found *entry)
-{
-    size_t length = strlen(entry->review.text);
-    if (length == entry->size)
-        return TL_OK;
-    return tl_error(TL_ERROR_FORMAT, "imdb: %s: %s has a zero at byte %zu, expected text", r->path,
-                    entry->review.name, length);
-}
-
 /* The list as an array, sorted. */
 static tl_status collect(const reader *r, tl_review *reviews)
 {
     int64_t at = 0;
-    for (const found *entry = r->last; entry; entry = entry->next) {
-        tl_status status = check_text(r, entry);
-        if (status != TL_OK)
-            return status;
+    for (const found *entry = r->last; entry; entry = entry->next)
         reviews[at++] = entry->review;
-    }
     qsort(reviews, (size_t)r->count, sizeof *reviews, by_name);
     for (int64_t i = 1; i < r->count; i++)
         if (by_name(&reviews[i - 1], &reviews[i]) == 0)

@@ -60,6 +60,9 @@ TL_API void tl_safetensors_free(tl_safetensors *file);
 /* The number of tensors; 0 for NULL. */
 TL_API int tl_safetensors_count(const tl_safetensors *file);
 
+/* The bytes of all tensors' values; 0 for NULL. */
+TL_API int64_t tl_safetensors_bytes(const tl_safetensors *file);
+
 /* The name of tensor i, counted from 0 in the order of the data; NULL with the error set if out of range. */
 TL_API const char *tl_safetensors_name(const tl_safetensors *file, int i);
 

@@ -302,6 +302,11 @@ int tl_safetensors_count(const tl_safetensors *file)
     return file ? file->count : 0;
 }
 
+int64_t tl_safetensors_bytes(const tl_safetensors *file)
+{
+    return file && file->count > 0 ? file->entries[file->count - 1].end : 0;
+}
+
 const char *tl_safetensors_name(const tl_safetensors *file, int i)
 {
     if (!file)

@@ -4,10 +4,12 @@
 #include <archive.h>
 #include <archive_entry.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 enum { SLICES = 8, TRAILER = 8 };
 
@@ -20,7 +22,8 @@ struct tl_unpack {
     const char *left; /* of the last block, for tl_unpack_read */
     size_t left_bytes;
     uint32_t crc;                /* CRC-32 of what was read, inverted */
-    uint32_t length;             /* its bytes, modulo 2^32 */
+    int64_t length;              /* its bytes, of gzip alone ... */
+    int64_t most;                /* ... and how many there may be */
     uint32_t table[SLICES][256]; /* [k][b]: what byte b does to the CRC, k bytes further on */
 };
 
@@ -46,7 +49,7 @@ static void update(tl_unpack *unpack, const unsigned char *bytes, size_t count)
 {
     uint32_t(*table)[256] = unpack->table;
     uint32_t crc = unpack->crc;
-    unpack->length += (uint32_t)count;
+    unpack->length += (int64_t)count;
     for (; count >= SLICES; bytes += SLICES, count -= SLICES) {
         uint32_t low = crc ^ little_endian(bytes), high = little_endian(bytes + 4);
         crc = table[7][low & 0xFF] ^ table[6][low >> 8 & 0xFF] ^ table[5][low >> 16 & 0xFF] ^
@@ -78,7 +81,7 @@ static ptrdiff_t check_trailer(tl_unpack *unpack)
     bool read = fseek(unpack->file, -TRAILER, SEEK_END) == 0 && fread(trailer, TRAILER, 1, unpack->file) == 1;
     if (!read)
         return fail(unpack, "its end cannot be read");
-    if (little_endian(trailer) != ~unpack->crc || little_endian(trailer + 4) != unpack->length)
+    if (little_endian(trailer) != ~unpack->crc || little_endian(trailer + 4) != (uint32_t)unpack->length)
         return fail(unpack, "the gzip checksum does not match");
     return 0;
 }
@@ -99,7 +102,10 @@ ptrdiff_t tl_unpack_next(tl_unpack *unpack, const void **block)
     if (!unpack->started && !is_gzip(unpack) && size > 1 && memcmp(*block, "\x1F\x8B", 2) == 0)
         return fail(unpack, "its gzip header is damaged or cut short");
     unpack->started = true;
-    update(unpack, *block, size);
+    if (is_gzip(unpack))
+        update(unpack, *block, size);
+    if (unpack->length > unpack->most)
+        return fail(unpack, "it unpacks to over 64 MiB and 100 times its size");
     return (ptrdiff_t)size;
 }
 
@@ -168,22 +174,35 @@ char *tl_unpack_take(tl_unpack *unpack, size_t most, size_t *count)
     return memory;
 }
 
-static tl_status cannot_open(const tl_unpack *unpack, int code)
+int64_t tl_unpack_most(int64_t bytes)
 {
-    return tl_error(TL_ERROR_IO, "%s: %s: %s", unpack->what, unpack->path, strerror(code));
+    const int64_t least = 1 << 26, ratio = 100;
+    return bytes < (INT64_MAX - least) / ratio ? least + ratio * bytes : INT64_MAX;
 }
 
-static tl_status open_file(tl_unpack *unpack)
+FILE *tl_unpack_file(const char *what, const char *path, int64_t *bytes)
 {
     struct stat about;
-    unpack->file = fopen(unpack->path, "rb");
-    if (!unpack->file || fstat(fileno(unpack->file), &about) != 0)
-        return cannot_open(unpack, errno);
-    return S_ISDIR(about.st_mode) ? cannot_open(unpack, EISDIR) : TL_OK;
+    /* a pipe must not keep the opening waiting; for regular files O_NONBLOCK means nothing */
+    int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    FILE *file = NULL;
+    if (descriptor < 0 || fstat(descriptor, &about) != 0)
+        tl_error(TL_ERROR_IO, "%s: %s: %s", what, path, strerror(errno));
+    else if (!S_ISREG(about.st_mode))
+        tl_error(TL_ERROR_IO, "%s: %s: %s", what, path,
+                 S_ISDIR(about.st_mode) ? strerror(EISDIR) : "not a regular file");
+    else if ((file = fdopen(descriptor, "rb")) == NULL)
+        tl_error(TL_ERROR_IO, "%s: %s: %s", what, path, strerror(errno));
+    else
+        *bytes = about.st_size;
+    if (!file && descriptor >= 0)
+        close(descriptor);
+    return file;
 }
 
 static tl_status open_stream(tl_unpack *unpack)
 {
+    enum { PLAIN_AND_GZIP = 2 };
     struct archive_entry *whole;
     unpack->archive = archive_read_new();
     if (!unpack->archive)
@@ -195,9 +214,14 @@ static tl_status open_stream(tl_unpack *unpack)
     if (code == ARCHIVE_OK)
         code = archive_read_next_header(unpack->archive, &whole);
     unpack->empty = code == ARCHIVE_EOF;
-    if (code == ARCHIVE_OK || code == ARCHIVE_EOF)
+    if (is_gzip(unpack)) {
+        unpack->crc = ~0u;
+        make_table(unpack->table);
+    }
+    bool nested = archive_filter_count(unpack->archive) > PLAIN_AND_GZIP;
+    if (!nested && (code == ARCHIVE_OK || code == ARCHIVE_EOF))
         return TL_OK;
-    fail(unpack, archive_error_string(unpack->archive));
+    fail(unpack, nested ? "gzip within gzip" : archive_error_string(unpack->archive));
     return tl_unpack_failed(unpack);
 }
 
@@ -208,9 +232,10 @@ tl_unpack *tl_unpack_open(const char *what, const char *path)
         return NULL;
     unpack->what = what;
     unpack->path = path;
-    unpack->crc = ~0u;
-    make_table(unpack->table);
-    if (open_file(unpack) == TL_OK && open_stream(unpack) == TL_OK)
+    int64_t bytes = 0;
+    unpack->file = tl_unpack_file(what, path, &bytes);
+    unpack->most = tl_unpack_most(bytes);
+    if (unpack->file && open_stream(unpack) == TL_OK)
         return unpack;
     tl_unpack_close(unpack);
     return NULL;

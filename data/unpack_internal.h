@@ -1,16 +1,26 @@
 /* Files, unpacked as they are read if they are gzip: libarchive does the work, and what it leaves out, the
- * check of length and CRC-32 at the end of a gzip file, is done here. A file may be empty. One stream is for
- * one thread. */
+ * check of length and CRC-32 at the end of a gzip file, is done here. So is a limit, as deflate can make a
+ * thousand bytes of one, and gzip within gzip, which is refused, a million. A file may be empty. One stream
+ * is for one thread. */
 #ifndef TL_DATA_UNPACK_INTERNAL_H
 #define TL_DATA_UNPACK_INTERNAL_H
 
 #include "tensor/error.h"
 
 #include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+/* How many bytes that many may become: 64 MiB and 100 times as many. */
+int64_t tl_unpack_most(int64_t bytes);
+
+/* Opens a regular file and says how large it is; NULL with the error of operation `what` set. Never waits, as
+ * opening a pipe would. The caller closes it. */
+FILE *tl_unpack_file(const char *what, const char *path, int64_t *bytes);
 
 typedef struct tl_unpack tl_unpack;
 
-/* Opens a file that one can seek in; NULL with the error of operation `what` set. The caller closes it, and
+/* Opens a regular file; NULL with the error of operation `what` set. The caller closes it, and
  * keeps both strings until then. */
 tl_unpack *tl_unpack_open(const char *what, const char *path);
 

@@ -19,6 +19,14 @@ tl_status tl_error_status(void)
     return last;
 }
 
+/* What a file says and a message repeats must not command the terminal that shows it. */
+static void disarm(char *text)
+{
+    for (; *text; text++)
+        if (((unsigned char)*text < ' ' && *text != '\n') || *text == 0x7F)
+            *text = '?';
+}
+
 tl_status tl_error(tl_status status, const char *format, ...)
 {
     char text[MESSAGE_SIZE]; /* the old message may be among the arguments */
@@ -26,6 +34,7 @@ tl_status tl_error(tl_status status, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
+    disarm(text);
     memcpy(message, text, sizeof text);
     last = status;
     return status;

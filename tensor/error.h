@@ -40,8 +40,8 @@ TL_API const char *tl_error_message(void);
 /* The status of the last failure on this thread; TL_OK before any. */
 TL_API tl_status tl_error_status(void);
 
-/* Sets this thread's message, printf-style, and returns `status`: `return tl_error(TL_ERROR_SHAPE, ...)`.
- * For writers of ops, cells and layers. Messages longer than 511 bytes are cut. */
+/* Sets this thread's message, printf-style, and returns `status`: `return tl_error(TL_ERROR_SHAPE, ...)`. For
+ * writers of ops, cells and layers. Cut at 511 bytes; control characters but the line feed become '?'. */
 TL_API tl_status tl_error(tl_status status, const char *format, ...) TL_PRINTF(2, 3);
 
 #endif

@@ -85,6 +85,13 @@ tl_status load_writer(writer *w, const char *path)
     tl_status status = array ? read_network(&w->network, &bytes, config, path) : tl_error_status();
     if (status == TL_OK)
         status = read_alphabet(w, bytes, array, path);
+    int64_t size = tl_alphabet_size(w->alphabet), units = w->network.units;
+    if (status == TL_OK)
+        status = saved_holds(file, path, w->network.layers * units, units);
+    if (status == TL_OK)
+        status = saved_holds(file, path, size, units);
+    if (status == TL_OK)
+        status = saved_holds(file, path, size, w->network.embedding);
     if (status == TL_OK)
         status = build_writer(w, tl_adam(), 0);
     if (status == TL_OK)

@@ -100,6 +100,10 @@ tl_status load_classifier(classifier *c, const char *path)
     json_t *config = file ? saved_value(file, key, path) : NULL;
     tl_status status = config ? read_config(c, config, path) : tl_error_status();
     if (status == TL_OK)
+        status = saved_holds(file, path, c->units, c->units);
+    if (status == TL_OK)
+        status = saved_holds(file, path, c->scaling.width, c->units);
+    if (status == TL_OK)
         status = build_classifier(c, tl_adam());
     if (status == TL_OK)
         status = load_weights(c->model, file);

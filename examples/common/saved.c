@@ -39,6 +39,16 @@ json_t *saved_value(const tl_safetensors *file, const char *key, const char *pat
     return value;
 }
 
+tl_status saved_holds(const tl_safetensors *file, const char *path, int64_t rows, int64_t columns)
+{
+    int64_t bytes = tl_safetensors_bytes(file);
+    if (rows * columns <= bytes / (int64_t)sizeof(float))
+        return TL_OK;
+    return tl_error(TL_ERROR_FORMAT,
+                    "%s: weights of another model: %lld bytes, too few for the [%lld, %lld] of its metadata",
+                    path, (long long)bytes, (long long)rows, (long long)columns);
+}
+
 tl_status load_weights(tl_model *model, const tl_safetensors *file)
 {
     return model ? tl_load_weights_from(model, file) : tl_error_status();

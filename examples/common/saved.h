@@ -21,6 +21,10 @@ json_t *saved_value(const tl_safetensors *file, const char *key, const char *pat
 /* The error of a file whose part `key` is not what this program writes. */
 tl_status saved_by_another(const char *path, const char *key);
 
+/* An error if a matrix of that size, which metadata speaks of, has more values than all tensors of the file:
+ * a model is built only if what it takes is there. */
+tl_status saved_holds(const tl_safetensors *file, const char *path, int64_t rows, int64_t columns);
+
 /* Loads the weights of a file into a built model; NULL is one that could not be built. */
 tl_status load_weights(tl_model *model, const tl_safetensors *file);
 

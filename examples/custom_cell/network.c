@@ -36,6 +36,8 @@ tl_model *load_network(const char *path)
     tl_safetensors *file = tl_safetensors_read(path);
     json_t *config = file ? saved_value(file, key, path) : NULL;
     tl_status status = config ? read_units(config, path, &units) : tl_error_status();
+    if (status == TL_OK)
+        status = saved_holds(file, path, units, units);
     tl_model *model = status == TL_OK ? ready(gru_network(units), tl_adam(), TL_F32, 0) : NULL;
     if (status == TL_OK)
         status = load_weights(model, file);

@@ -89,6 +89,10 @@ tl_status load_network(network *n, const char *path)
     json_t *config = file ? saved_value(file, key, path) : NULL;
     tl_status status = config ? read_config(n, config, path) : tl_error_status();
     if (status == TL_OK)
+        status = saved_holds(file, path, n->units, n->units);
+    if (status == TL_OK)
+        status = saved_holds(file, path, n->units, n->horizon);
+    if (status == TL_OK)
         status = build_network(n, tl_adam(), 0);
     if (status == TL_OK)
         status = load_weights(n->model, file);

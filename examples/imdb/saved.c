@@ -119,6 +119,13 @@ tl_status load_sentiment(sentiment *s, const char *path)
     tl_status status = words ? read_network(&s->network, config, path) : tl_error_status();
     if (status == TL_OK)
         status = read_vocabulary(s, words, path);
+    const network *n = &s->network;
+    if (status == TL_OK)
+        status = saved_holds(file, path, n->units, n->units);
+    if (status == TL_OK)
+        status = saved_holds(file, path, n->units, n->embedding);
+    if (status == TL_OK)
+        status = saved_holds(file, path, tl_vocabulary_limit(s->vocabulary), n->embedding);
     if (status == TL_OK)
         status = build_model(s, tl_rmsprop(), 0);
     if (status == TL_OK)

@@ -104,6 +104,8 @@ tl_model *load_network(network *n, const char *path)
     tl_safetensors *file = tl_safetensors_read(path);
     json_t *config = file ? saved_value(file, key, path) : NULL;
     tl_status status = config ? read_config(n, config, path) : tl_error_status();
+    if (status == TL_OK)
+        status = saved_holds(file, path, (int64_t)n->layers * n->units, n->units);
     tl_model *model = status == TL_OK ? new_model(n, tl_adam(), 0) : NULL;
     if (status == TL_OK)
         status = load_weights(model, file);

@@ -60,6 +60,7 @@ START_TEST(a_file_may_hold_nothing)
     write_or_fail(NULL, 0, NULL, 0);
     tl_safetensors *file = read_or_fail();
     ck_assert_int_eq(tl_safetensors_count(file), 0);
+    ck_assert_int_eq(tl_safetensors_bytes(file), 0);
     ck_assert_ptr_null(tl_safetensors_metadata(file, "key"));
     tl_safetensors_free(file);
 }
@@ -191,6 +192,7 @@ START_TEST(files_of_others_are_read)
     tl_safetensors *file = read_or_fail();
     const char *const names[] = {"few", "none", "void", "wide"};
     ck_assert_int_eq(tl_safetensors_count(file), 4);
+    ck_assert_int_eq(tl_safetensors_bytes(file), 11);
     for (int i = 0; i < 4; i++)
         ck_assert_str_eq(tl_safetensors_name(file, i), names[i]);
     tl_tensor few = tl_tensor_of(TL_U8, tl_shape(3), "\1\2\3");

@@ -244,6 +244,7 @@ START_TEST(without_a_file_the_message_stays)
 {
     tl_error(TL_ERROR_STATE, "earlier");
     ck_assert_int_eq(tl_safetensors_count(NULL), 0);
+    ck_assert_int_eq(tl_safetensors_bytes(NULL), 0);
     ck_assert_ptr_null(tl_safetensors_name(NULL, 0));
     ck_assert(!tl_tensor_ok(tl_safetensors_tensor(NULL, "a")));
     ck_assert_ptr_null(tl_safetensors_metadata(NULL, "key"));

@@ -3,10 +3,12 @@ and reading what it says. A test file ends with support.main(), which takes the 
 """
 
 import csv
+import json
 import os
 import pathlib
 import re
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
@@ -123,6 +125,18 @@ class Case(unittest.TestCase):
         self.assert_complains(done, 2, *parts)
         self.assertEqual(done.stdout, "")
         self.assertEqual(len(done.stderr.splitlines()), 1)
+
+    def assert_promises_are_refused(self, load, *promises):
+        """A model of one value whose metadata speaks of many is refused before it is built: (metadata, said) each."""
+        path = self.folder / "promises"
+        for metadata, said in promises:
+            with self.subTest(metadata):
+                texts = {key: json.dumps(value) for key, value in metadata.items()}
+                tensor = {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}
+                header = json.dumps({"__metadata__": texts, "w": tensor}).encode()
+                path.write_bytes(struct.pack("<Q", len(header)) + header + bytes(4))
+                said = f"weights of another model: 4 bytes, too few for the {said} of its metadata"
+                self.assert_fails(run(*load, "--load", path), path, said)
 
     def assert_damage_is_told(self, path, load, changes):
         """A saved model with something changed, or cut short, is refused: (before, after, what is said) each."""

@@ -220,6 +220,16 @@ class DamagedModels(Text):
         path.unlink()
         self.assert_fails(run(*load), path, "No such file")
 
+    def test_promises(self):
+        config, letters = {"units": 4096, "layers": 16, "embedding": 0, "bytes": False}, list(range(97, 123))
+        small = config | {"units": 1, "layers": 1, "embedding": 4096}
+        self.assert_promises_are_refused(
+            ("--sample", 5),
+            ({"char_rnn.network": config, "char_rnn.alphabet": letters}, "[65536, 4096]"),
+            ({"char_rnn.network": small, "char_rnn.alphabet": letters}, "[26, 1]"),
+            ({"char_rnn.network": small, "char_rnn.alphabet": letters[:1]}, "[1, 4096]"),
+        )
+
 
 class Networks(Text):
     def assert_loads(self, *options, bound=LEARNED):

@@ -270,6 +270,15 @@ class Trained(Case):
         self.assertAlmostEqual(config["means"][0], sum(all_steps) / len(all_steps), places=1)
         self.assertAlmostEqual(config["deviations"][0], 0.36, places=1)
 
+    def test_promises(self):
+        config = {"units": 4096, "mse": False, "features": ["a", "b"], "means": [0, 0], "deviations": [1.0, 1.0],
+                  "seed": 0, "test_split": 0.2, "sequences": 1}  # fmt: skip
+        self.assert_promises_are_refused(
+            (),
+            ({"classify.classifier": config}, "[4096, 4096]"),
+            ({"classify.classifier": config | {"units": 1}}, "[2, 1]"),
+        )
+
     def test_other_features(self):
         narrow = write(self.folder / "narrow.csv", self.header[:-1], [row[:-1] for row in self.rows])
         swapped = [*self.header[:2], self.header[3], self.header[2], *self.header[4:]]

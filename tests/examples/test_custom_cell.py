@@ -113,6 +113,9 @@ class Trained(Case):
         path = write_safetensors(self.folder / "other.safetensors", header, data)
         self.assert_fails(run("--load", path), path, "gru/kernel", "[2, 48]", "[2, 51]")
 
+    def test_promises(self):
+        self.assert_promises_are_refused((), ({"custom_cell.gru": {"units": 4096}}, "[4096, 4096]"))
+
     def test_files_that_hold_no_such_model(self):
         header, data = read_safetensors(self.model)
         for config in ({}, {"custom_cell.gru": "[]"}, {"custom_cell.gru": '{"units":0}'}, {"custom_cell.gru": "x"}):

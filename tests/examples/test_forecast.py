@@ -201,6 +201,15 @@ class Future(Case):
         self.assert_fails(run("--load", self.model), self.model, "not a model saved by this program")
 
 
+    def test_promises(self):
+        config = {"window": 2, "horizon": 1 << 20, "units": 1, "mean": 0.0, "deviation": 1.0}
+        self.assert_promises_are_refused(
+            (),
+            ({"forecast.network": config}, "[1, 1048576]"),
+            ({"forecast.network": config | {"units": 4096}}, "[4096, 4096]"),
+        )
+
+
 class Reading(Case):
     def test_columns(self):
         numbers = seasonal()

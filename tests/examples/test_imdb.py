@@ -650,6 +650,21 @@ class DamagedModels(Case):
         write_safetensors(self.path, header, struct.pack("<2f", 1, 2))
         self.assert_refused("another model")
 
+    def test_promises(self):
+        """A model of two values whose metadata speaks of many is refused before it is built."""
+        metadata = read_safetensors(self.model)[0]["__metadata__"]
+        config = json.loads(metadata["imdb.config"])
+        for change, matrix in (
+            ({"units": 4096}, "[4096, 4096]"),
+            ({"units": 1, "embedding": 4096}, "[1, 4096]"),
+            ({"units": 1, "embedding": 1}, ", 1]"),
+        ):
+            with self.subTest(change):
+                metadata["imdb.config"] = json.dumps(config | change)
+                header = {"__metadata__": metadata, "w": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}
+                write_safetensors(self.path, header, struct.pack("<2f", 1, 2))
+                self.assert_refused("weights of another model: 8 bytes, too few for the [", matrix)
+
     def test_other_units(self):
         def change(metadata):
             metadata["imdb.config"] = json.dumps(json.loads(metadata["imdb.config"]) | {"units": 33})

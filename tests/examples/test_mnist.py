@@ -467,6 +467,11 @@ class Files(Case):
                 with self.subTest(option=option, path=path):
                     self.assert_fails(run("--data", self.data, *TINY, option, path), path, reason)
 
+    def test_promises(self):
+        config = {"pixels": False, "return_sequences": False, "bidirectional": True, "units": 4096, "layers": 16,
+                  "activation": "tanh", "permute": -1}  # fmt: skip
+        self.assert_promises_are_refused(("--data", self.data), ({"mnist.network": config}, "[65536, 4096]"))
+
     def test_loading_what_is_no_model(self):
         path = self.folder / "model"
         load = ("--data", self.data, "--load", path)

@@ -47,6 +47,13 @@ START_TEST(long_messages_are_cut)
 }
 END_TEST
 
+START_TEST(control_characters_are_taken_out)
+{
+    tl_error(TL_ERROR_FORMAT, "%s", "a\x1b[31mb\n\t\x01\x7f \u00E9~");
+    EXPECT_ERROR(TL_ERROR_FORMAT, "a?[31mb\n??? \u00E9~");
+}
+END_TEST
+
 START_TEST(the_old_message_may_be_among_the_arguments)
 {
     tl_error(TL_ERROR_RANGE, "index 7 of 5");
@@ -113,6 +120,7 @@ int main(void)
 {
     return RUN_SUITE("error", before_any_failure_there_is_no_message,
                      an_error_gives_its_status_and_its_sentence, the_last_failure_counts,
-                     long_messages_are_cut, the_old_message_may_be_among_the_arguments,
+                     long_messages_are_cut, control_characters_are_taken_out,
+                     the_old_message_may_be_among_the_arguments,
                      a_long_old_message_is_cut_behind_what_precedes_it, every_thread_has_its_own_message);
 }
