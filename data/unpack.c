@@ -1,4 +1,5 @@
 #include "data/unpack_internal.h"
+#include "tensor/error_internal.h"
 #include "tensor/memory_internal.h"
 
 #include <archive.h>
@@ -14,6 +15,7 @@ enum { SLICES = 8, TRAILER = 8 };
 struct tl_unpack {
     const char *what, *path;
     struct archive *archive;
+    struct archive_entry *whole; /* our own: libarchive goes on without one when there is no memory for it */
     FILE *file;
     bool empty, started;
     const char *problem;
@@ -108,9 +110,15 @@ const char *tl_unpack_problem(const tl_unpack *unpack)
     return unpack->problem ? unpack->problem : "it cannot be read";
 }
 
+tl_status tl_unpack_status(const tl_unpack *unpack)
+{
+    return archive_errno(unpack->archive) == ENOMEM ? TL_ERROR_MEMORY : TL_ERROR_FORMAT;
+}
+
 tl_status tl_unpack_failed(const tl_unpack *unpack)
 {
-    return tl_error(TL_ERROR_FORMAT, "%s: %s: %s", unpack->what, unpack->path, tl_unpack_problem(unpack));
+    return tl_error(tl_unpack_status(unpack), "%s: %s: %s", unpack->what, unpack->path,
+                    tl_unpack_problem(unpack));
 }
 
 ptrdiff_t tl_unpack_read(tl_unpack *unpack, void *out, size_t bytes)
@@ -170,7 +178,7 @@ char *tl_unpack_take(tl_unpack *unpack, size_t most, size_t *count)
 
 static tl_status cannot_open(const tl_unpack *unpack, int code)
 {
-    return tl_error(TL_ERROR_IO, "%s: %s: %s", unpack->what, unpack->path, strerror(code));
+    return tl_error(tl_status_of(code), "%s: %s: %s", unpack->what, unpack->path, strerror(code));
 }
 
 static tl_status open_file(tl_unpack *unpack)
@@ -184,16 +192,22 @@ static tl_status open_file(tl_unpack *unpack)
 
 static tl_status open_stream(tl_unpack *unpack)
 {
-    struct archive_entry *whole;
+    enum { BUFFERS = 1 << 20 }; /* of libarchive, which may crash without, and of zlib */
+    if (tl_memory_expect(BUFFERS) != TL_OK)
+        return TL_ERROR_MEMORY;
     unpack->archive = archive_read_new();
-    if (!unpack->archive)
+    unpack->whole = archive_entry_new();
+    if (!unpack->archive || !unpack->whole)
         return tl_error(TL_ERROR_MEMORY, "%s: %s: out of memory", unpack->what, unpack->path);
-    archive_read_support_filter_gzip(unpack->archive);
-    archive_read_support_format_raw(unpack->archive);
-    archive_read_support_format_empty(unpack->archive);
-    int code = archive_read_open_FILE(unpack->archive, unpack->file);
+    int code = archive_read_support_filter_gzip(unpack->archive);
     if (code == ARCHIVE_OK)
-        code = archive_read_next_header(unpack->archive, &whole);
+        code = archive_read_support_format_raw(unpack->archive);
+    if (code == ARCHIVE_OK)
+        code = archive_read_support_format_empty(unpack->archive);
+    if (code == ARCHIVE_OK)
+        code = archive_read_open_FILE(unpack->archive, unpack->file);
+    if (code == ARCHIVE_OK)
+        code = archive_read_next_header2(unpack->archive, unpack->whole);
     unpack->empty = code == ARCHIVE_EOF;
     if (code == ARCHIVE_OK || code == ARCHIVE_EOF)
         return TL_OK;
@@ -220,6 +234,7 @@ void tl_unpack_close(tl_unpack *unpack)
 {
     if (!unpack)
         return;
+    archive_entry_free(unpack->whole);
     archive_read_free(unpack->archive);
     if (unpack->file)
         fclose(unpack->file);
