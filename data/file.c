@@ -1,4 +1,5 @@
 #include "data/file_internal.h"
+#include "tensor/error_internal.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -24,7 +25,7 @@ tl_status tl_file_error(tl_status status, const char *path, const char *format, 
 
 tl_status tl_file_cannot(const char *what, const char *path, int code)
 {
-    return tl_file_error(TL_ERROR_IO, path, "cannot be %s: %s", what, strerror(code));
+    return tl_file_error(tl_status_of(code), path, "cannot be %s: %s", what, strerror(code));
 }
 
 tl_status tl_file_need_regular(const char *what, const char *path, mode_t mode)

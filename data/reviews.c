@@ -1,5 +1,6 @@
 #include "data/reviews_internal.h"
 #include "data/unpack_internal.h"
+#include "tensor/error_internal.h"
 
 #include <archive.h>
 #include <archive_entry.h>
@@ -104,8 +105,9 @@ static la_ssize_t next_block(struct archive *tar, void *context, const void **bl
 static tl_status archive_failed(const reader *r, const tarball *t, const char *name)
 {
     const char *why = t->problem ? t->problem : archive_error_string(t->tar);
-    return tl_error(TL_ERROR_FORMAT, "imdb: %s is not a whole archive%s%s: %s", r->path,
-                    *name ? " near " : "", name, why ? why : "unreadable");
+    const bool memory = archive_errno(t->tar) == ENOMEM || tl_unpack_status(t->file) == TL_ERROR_MEMORY;
+    return tl_error(memory ? TL_ERROR_MEMORY : TL_ERROR_FORMAT, "imdb: %s is not a whole archive%s%s: %s",
+                    r->path, *name ? " near " : "", name, why ? why : "unreadable");
 }
 
 static tl_status read_member(reader *r, const tarball *t, struct archive_entry *entry)
@@ -126,14 +128,13 @@ static tl_status read_member(reader *r, const tarball *t, struct archive_entry *
     return check_text(r, review.name, text, (size_t)size);
 }
 
-static tl_status read_members(reader *r, tarball *t)
+static tl_status read_members(reader *r, tarball *t, struct archive_entry *entry)
 {
     const char *last = "";
     if (archive_read_open(t->tar, t, NULL, next_block, NULL) != ARCHIVE_OK)
         return archive_failed(r, t, last);
     for (;;) {
-        struct archive_entry *entry;
-        int code = archive_read_next_header(t->tar, &entry);
+        int code = archive_read_next_header2(t->tar, entry);
         if (code == ARCHIVE_EOF)
             return TL_OK;
         if (code != ARCHIVE_OK && code != ARCHIVE_WARN)
@@ -162,13 +163,15 @@ static tl_status read_archive(reader *r)
     if (!t.file)
         return tl_error_status();
     t.tar = archive_read_new();
-    tl_status status = t.tar ? TL_OK : tl_error(TL_ERROR_MEMORY, "imdb: %s: out of memory", r->path);
+    struct archive_entry *entry = archive_entry_new();
+    tl_status status = t.tar && entry ? TL_OK : tl_error(TL_ERROR_MEMORY, "imdb: %s: out of memory", r->path);
     if (status == TL_OK) {
-        archive_read_support_format_tar(t.tar);
-        status = read_members(r, &t);
+        status = archive_read_support_format_tar(t.tar) == ARCHIVE_OK ? read_members(r, &t, entry)
+                                                                      : archive_failed(r, &t, "");
     }
     if (status == TL_OK)
         status = read_to_end(r, &t);
+    archive_entry_free(entry);
     archive_read_free(t.tar);
     tl_unpack_close(t.file);
     return status;
@@ -234,7 +237,7 @@ static tl_status read_class(reader *r, const char *root, const char *split, cons
     if (!entries && errno == ENOENT)
         return TL_OK; /* what is missing shows when reviews are counted */
     if (!entries)
-        return tl_error(TL_ERROR_IO, "imdb: %s: %s", folder, strerror(errno));
+        return tl_error(tl_status_of(errno), "imdb: %s: %s", folder, strerror(errno));
     status = read_entries(r, folder, entries);
     closedir(entries);
     return status;
@@ -276,7 +279,7 @@ tl_status tl_reviews_read(const char *path, tl_arena *arena, tl_review **reviews
     reader r = {.path = path, .arena = arena};
     struct stat about;
     if (stat(path, &about) != 0)
-        return tl_error(TL_ERROR_IO, "imdb: %s: %s", path, strerror(errno));
+        return tl_error(tl_status_of(errno), "imdb: %s: %s", path, strerror(errno));
     tl_status status = S_ISDIR(about.st_mode) ? read_folder(&r) : read_archive(&r);
     if (status != TL_OK)
         return status;

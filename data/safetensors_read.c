@@ -53,6 +53,9 @@ static tl_status parse(tl_safetensors *file, const char *text, size_t bytes)
     if (text[0] != '{')
         return tl_file_error(TL_ERROR_FORMAT, file->path,
                              "not a safetensors file: the header does not start with {");
+    enum { TREE = 32 };                          /* bytes that it takes to parse one, about */
+    if (tl_memory_expect(bytes * TREE) != TL_OK) /* without, jansson loses characters, or aborts */
+        return TL_ERROR_MEMORY;
     errno = 0;
     file->header = json_loadb(text, bytes, JSON_REJECT_DUPLICATES, &error);
     if (file->header)

@@ -1,4 +1,5 @@
 #include "data/unpack_internal.h"
+#include "tensor/error_internal.h"
 #include "tensor/memory_internal.h"
 
 #include <archive.h>
@@ -16,6 +17,7 @@ enum { SLICES = 8, TRAILER = 8 };
 struct tl_unpack {
     const char *what, *path;
     struct archive *archive;
+    struct archive_entry *whole; /* our own: libarchive goes on without one when there is no memory for it */
     FILE *file;
     bool empty, started;
     const char *problem;
@@ -114,9 +116,15 @@ const char *tl_unpack_problem(const tl_unpack *unpack)
     return unpack->problem ? unpack->problem : "it cannot be read";
 }
 
+tl_status tl_unpack_status(const tl_unpack *unpack)
+{
+    return archive_errno(unpack->archive) == ENOMEM ? TL_ERROR_MEMORY : TL_ERROR_FORMAT;
+}
+
 tl_status tl_unpack_failed(const tl_unpack *unpack)
 {
-    return tl_error(TL_ERROR_FORMAT, "%s: %s: %s", unpack->what, unpack->path, tl_unpack_problem(unpack));
+    return tl_error(tl_unpack_status(unpack), "%s: %s: %s", unpack->what, unpack->path,
+                    tl_unpack_problem(unpack));
 }
 
 ptrdiff_t tl_unpack_read(tl_unpack *unpack, void *out, size_t bytes)
@@ -187,12 +195,12 @@ FILE *tl_unpack_file(const char *what, const char *path, int64_t *bytes)
     int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     FILE *file = NULL;
     if (descriptor < 0 || fstat(descriptor, &about) != 0)
-        tl_error(TL_ERROR_IO, "%s: %s: %s", what, path, strerror(errno));
+        tl_error(tl_status_of(errno), "%s: %s: %s", what, path, strerror(errno));
     else if (!S_ISREG(about.st_mode))
         tl_error(TL_ERROR_IO, "%s: %s: %s", what, path,
                  S_ISDIR(about.st_mode) ? strerror(EISDIR) : "not a regular file");
     else if ((file = fdopen(descriptor, "rb")) == NULL)
-        tl_error(TL_ERROR_IO, "%s: %s: %s", what, path, strerror(errno));
+        tl_error(tl_status_of(errno), "%s: %s: %s", what, path, strerror(errno));
     else
         *bytes = about.st_size;
     if (!file && descriptor >= 0)
@@ -202,17 +210,22 @@ FILE *tl_unpack_file(const char *what, const char *path, int64_t *bytes)
 
 static tl_status open_stream(tl_unpack *unpack)
 {
-    enum { PLAIN_AND_GZIP = 2 };
-    struct archive_entry *whole;
+    enum { PLAIN_AND_GZIP = 2, BUFFERS = 1 << 20 /* of libarchive, which may crash without, and of zlib */ };
+    if (tl_memory_expect(BUFFERS) != TL_OK)
+        return TL_ERROR_MEMORY;
     unpack->archive = archive_read_new();
-    if (!unpack->archive)
+    unpack->whole = archive_entry_new();
+    if (!unpack->archive || !unpack->whole)
         return tl_error(TL_ERROR_MEMORY, "%s: %s: out of memory", unpack->what, unpack->path);
-    archive_read_support_filter_gzip(unpack->archive);
-    archive_read_support_format_raw(unpack->archive);
-    archive_read_support_format_empty(unpack->archive);
-    int code = archive_read_open_FILE(unpack->archive, unpack->file);
+    int code = archive_read_support_filter_gzip(unpack->archive);
     if (code == ARCHIVE_OK)
-        code = archive_read_next_header(unpack->archive, &whole);
+        code = archive_read_support_format_raw(unpack->archive);
+    if (code == ARCHIVE_OK)
+        code = archive_read_support_format_empty(unpack->archive);
+    if (code == ARCHIVE_OK)
+        code = archive_read_open_FILE(unpack->archive, unpack->file);
+    if (code == ARCHIVE_OK)
+        code = archive_read_next_header2(unpack->archive, unpack->whole);
     unpack->empty = code == ARCHIVE_EOF;
     if (is_gzip(unpack)) {
         unpack->crc = ~0u;
@@ -245,6 +258,7 @@ void tl_unpack_close(tl_unpack *unpack)
 {
     if (!unpack)
         return;
+    archive_entry_free(unpack->whole);
     archive_read_free(unpack->archive);
     if (unpack->file)
         fclose(unpack->file);

@@ -31,6 +31,9 @@ ptrdiff_t tl_unpack_next(tl_unpack *unpack, const void **block);
 /* Why tl_unpack_next returned -1, for a message; the stream's own. No error is set. */
 const char *tl_unpack_problem(const tl_unpack *unpack);
 
+/* Of what kind that is: TL_ERROR_MEMORY or TL_ERROR_FORMAT. */
+tl_status tl_unpack_status(const tl_unpack *unpack);
+
 /* The same as an error: "what: path: problem". */
 tl_status tl_unpack_failed(const tl_unpack *unpack);
 

@@ -1,6 +1,7 @@
 #include "nn/callback.h"
 #include "nn/model.h"
 #include "nn/monitor_internal.h"
+#include "tensor/error_internal.h"
 #include "tensor/memory_internal.h"
 #include "tensor/options_internal.h"
 
@@ -185,7 +186,7 @@ typedef struct csv_log {
 
 static tl_status csv_failure(const csv_log *log)
 {
-    return tl_error(TL_ERROR_IO, "csv_log: cannot write %s: %s", log->path, strerror(errno));
+    return tl_error(tl_status_of(errno), "csv_log: cannot write %s: %s", log->path, strerror(errno));
 }
 
 static tl_status csv_begin(tl_callback *callback, struct tl_model *model)

@@ -84,8 +84,12 @@ void tl_model_free(tl_model *model)
 
 static tl_status adopt_optimizer(tl_model *model, tl_optimizer *optimizer)
 {
+    if (model->built && tl_optimizer_add(optimizer, model->parameters, model->parameter_count) != TL_OK) {
+        tl_optimizer_free(optimizer);
+        return tl_error_status();
+    }
     model->optimizer = optimizer;
-    return model->built ? tl_optimizer_add(optimizer, model->parameters, model->parameter_count) : TL_OK;
+    return TL_OK;
 }
 
 /* Lets the loss have the last layer's activation where the two belong together. */
@@ -100,7 +104,7 @@ static void fuse_activation(tl_model *model)
     model->from_logits = true;
 }
 
-/* Keeps the first reason why the model does not compile. */
+/* Keeps the first reason why the model does not compile, until it does. */
 static tl_status refuse(tl_model *model, tl_status status)
 {
     if (!model->compiled && !model->failure) {
@@ -136,6 +140,8 @@ tl_status tl_compile_with(tl_model *model, const tl_compile_options *options)
     model->loss = o.loss;
     model->from_logits = o.from_logits;
     fuse_activation(model);
+    tl_release(model->failure);
+    model->failure = NULL;
     model->compiled = true;
     return TL_OK;
 }

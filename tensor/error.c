@@ -1,5 +1,6 @@
 #include "tensor/error_internal.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -38,6 +39,11 @@ tl_status tl_error(tl_status status, const char *format, ...)
     memcpy(message, text, sizeof text);
     last = status;
     return status;
+}
+
+tl_status tl_status_of(int code)
+{
+    return code == ENOMEM ? TL_ERROR_MEMORY : TL_ERROR_IO;
 }
 
 tl_status tl_missing(const char *what, const char *thing)

@@ -8,4 +8,7 @@
  * whose message stays, or an error of its own if nothing failed before. */
 tl_status tl_missing(const char *what, const char *thing);
 
+/* The status for an errno of the system's, about a file: TL_ERROR_MEMORY or TL_ERROR_IO. */
+tl_status tl_status_of(int code);
+
 #endif

@@ -3,6 +3,8 @@
 #ifndef TL_TENSOR_MEMORY_INTERNAL_H
 #define TL_TENSOR_MEMORY_INTERNAL_H
 
+#include "tensor/error.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -25,5 +27,9 @@ static inline size_t tl_aligned(size_t bytes)
 {
     return (bytes + TL_ALIGNMENT - 1) & ~(size_t)(TL_ALIGNMENT - 1);
 }
+
+/* TL_OK if so much memory is there at this moment. Asked ahead of work in a library that does not survive an
+ * allocation that fails. */
+tl_status tl_memory_expect(size_t bytes);
 
 #endif

@@ -147,9 +147,10 @@ tl_status write_results(const results *r, const char *path)
 static tl_status draw(const results *r, int64_t count, FILE *to, const char *svg)
 {
     int64_t first = r->first + r->count - count;
-    double *values = malloc(2 * (size_t)count * sizeof *values), *forecasts = values + count;
+    double *values = malloc(2 * (size_t)count * sizeof *values);
     if (!values)
         return tl_error(TL_ERROR_MEMORY, "out of memory for a plot of %lld steps", (long long)count);
+    double *forecasts = values + count;
     for (int64_t i = 0; i < count; i++) {
         int64_t t = first + i;
         values[i] = actual(r, t);
