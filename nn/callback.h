@@ -55,7 +55,7 @@ TL_API int tl_history_best(const tl_history *history, const char *key);
  *         return tl_remember_count(memory, "my_callback/seen", &((my_callback *)callback)->seen);
  *     }
  *
- * Errors: NULL, a name longer than 200 bytes, out of memory. */
+ * Errors: NULL, a name twice, or longer than 200 bytes, or no UTF-8; out of memory. */
 typedef struct tl_memory tl_memory;
 
 /* A number: any, infinity and NaN too. */

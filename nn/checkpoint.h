@@ -2,10 +2,10 @@
  *
  * A checkpoint is a safetensors file with all that a training depends on besides the program and the data:
  * weights, what the optimizer remembers, the number of steps, which draws of dropout follow from, and the
- * states that stateful layers carry. One that tl_fit writes (.checkpoint) also holds its place in the data,
- * the sums of loss and accuracy, the history, and what callbacks remember. A training that was stopped after
- * any step, or killed at any moment, and goes on from its checkpoint ends with the same bits as one that was
- * never stopped:
+ * states that stateful recurrent layers carry. One that tl_fit writes (.checkpoint) also holds its place in
+ * the data, the sums of loss and accuracy, the history, and what callbacks remember. A training that was
+ * stopped after any step, or killed at any moment, and goes on from its checkpoint ends with the same bits as
+ * one that was never stopped:
  *
  *     tl_history *history = tl_fit(model, data, .epochs = 20, .checkpoint = "run.checkpoint",
  *                                  .checkpoint_every = 100, .resume = true);

@@ -1,8 +1,10 @@
 #include "nn/memory_internal.h"
 #include "data/file_internal.h"
+#include "data/text.h"
 #include "tensor/error_internal.h"
 #include "tensor/memory_internal.h"
 
+#include <assert.h>
 #include <limits.h>
 #include <math.h>
 #include <stdarg.h>
@@ -44,6 +46,22 @@ static tl_status make_room(tl_memory *memory)
     return TL_OK;
 }
 
+static tl_place *find(tl_memory *memory, const char *name)
+{
+    for (int i = 0; i < memory->count; i++)
+        if (strcmp(memory->places[i].name, name) == 0)
+            return &memory->places[i];
+    return NULL;
+}
+
+/* What a file cannot hold is found here, before training. */
+static tl_status check_text(const char *what, const char *text)
+{
+    if (tl_utf8_check(text, strlen(text)) < 0)
+        return TL_OK;
+    return tl_error(TL_ERROR_ARGUMENT, "checkpoint: %s: not UTF-8", what);
+}
+
 /* Takes a place over but for its tensor; with its name in the memory's scope. */
 static tl_status add(tl_memory *memory, const char *name, tl_place place)
 {
@@ -54,6 +72,10 @@ static tl_status add(tl_memory *memory, const char *name, tl_place place)
     if (length >= (int)sizeof full)
         return tl_error(TL_ERROR_ARGUMENT, "remember: a name of %zu bytes, \"%.40s...\", is too long",
                         strlen(name), name);
+    if (find(memory, full))
+        return tl_error(TL_ERROR_ARGUMENT, "remember: the name \"%.200s\" is taken already", full);
+    if (check_text("name of what a callback remembers", full) != TL_OK)
+        return tl_error_status();
     if (make_room(memory) != TL_OK || !(place.name = tl_allocate_text(full)))
         return TL_ERROR_MEMORY;
     memory->places[memory->count++] = place;
@@ -104,14 +126,6 @@ tl_status tl_memory_rows(tl_memory *memory, const char *name, tl_tensor tensor)
     return add(memory, name, (tl_place){.tensor = tensor, .any_rows = true});
 }
 
-static tl_place *find(tl_memory *memory, const char *name)
-{
-    for (int i = 0; i < memory->count; i++)
-        if (strcmp(memory->places[i].name, name) == 0)
-            return &memory->places[i];
-    return NULL;
-}
-
 tl_tensor tl_memory_take(tl_memory *memory, const char *name)
 {
     tl_place *place = find(memory, name);
@@ -134,8 +148,11 @@ tl_status tl_memory_fact(tl_memory *memory, const char *key, const char *format,
     int length = vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
     if (length >= (int)sizeof text)
-        return tl_error(TL_ERROR_ARGUMENT, "checkpoint: the %s takes %d bytes, expected less than %zu", key,
-                        length, sizeof text);
+        return tl_error(TL_ERROR_ARGUMENT, "checkpoint: %s: %d bytes, expected less than %zu", key, length,
+                        sizeof text);
+    if (check_text(key, text) != TL_OK)
+        return tl_error_status();
+    assert(memory->fact_count < TL_MOST_FACTS);
     char *value = tl_allocate_text(text);
     if (!value)
         return TL_ERROR_MEMORY;
@@ -199,19 +216,39 @@ tl_status tl_memory_write(tl_memory *memory, const char *path)
 
 /* --- Reading: all is checked, then all is copied --- */
 
+/* Where to begin to show two texts that differ: some words before they do. */
+static size_t shown_from(const char *one, const char *other)
+{
+    enum { BEFORE = 24 };
+    size_t differ = 0;
+    while (one[differ] && one[differ] == other[differ])
+        differ++;
+    size_t start = differ > BEFORE ? differ - BEFORE : 0;
+    while (start > 0 && start < differ && one[start - 1] != ' ')
+        start++;
+    return start;
+}
+
+static tl_status check_fact(const tl_fact *fact, const tl_safetensors *file, const char *path)
+{
+    const char *stored = tl_safetensors_metadata(file, fact->key);
+    if (!stored)
+        return tl_file_error(TL_ERROR_FORMAT, path, "no checkpoint of such a training: it has no %s",
+                             fact->key);
+    if (strcmp(stored, fact->value) == 0)
+        return TL_OK;
+    const size_t from = shown_from(stored, fact->value);
+    const char *dots = from > 0 ? "..." : "";
+    return tl_file_error(TL_ERROR_FORMAT, path,
+                         "of another training: %s %s%.80s in the checkpoint, here %s%.80s", fact->key, dots,
+                         stored + from, dots, fact->value + from);
+}
+
 static tl_status check_facts(const tl_memory *memory, const tl_safetensors *file, const char *path)
 {
-    for (int i = 0; i < memory->fact_count; i++) {
-        const tl_fact *f = &memory->facts[i];
-        const char *stored = tl_safetensors_metadata(file, f->key);
-        if (!stored)
-            return tl_file_error(TL_ERROR_FORMAT, path, "no checkpoint of such a training: it has no %s",
-                                 f->key);
-        if (strcmp(stored, f->value) != 0)
-            return tl_file_error(TL_ERROR_FORMAT, path,
-                                 "of another training: %s %.100s in the checkpoint, here %.100s", f->key,
-                                 stored, f->value);
-    }
+    for (int i = 0; i < memory->fact_count; i++)
+        if (check_fact(&memory->facts[i], file, path) != TL_OK)
+            return tl_error_status();
     return TL_OK;
 }
 

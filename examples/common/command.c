@@ -80,20 +80,15 @@ static void append(char text[], size_t size, const char *format, ...)
 
 static void append_value(const struct poptOption *option, char text[], size_t size)
 {
-    append(text, size, "%s%s", *text ? " " : "", option->longName);
-    switch (option->argInfo & POPT_ARG_MASK) {
-    case POPT_ARG_STRING:
-        append(text, size, " %s", *(char **)option->arg ? *(char **)option->arg : "-");
-        break;
-    case POPT_ARG_DOUBLE:
-        append(text, size, " %.17g", *(double *)option->arg);
-        break;
-    case POPT_ARG_LONGLONG:
-        append(text, size, " %lld", *(long long *)option->arg);
-        break;
-    default: /* numbers, and whether an option without a value was given */
-        append(text, size, " %d", *(int *)option->arg);
-    }
+    const unsigned type = option->argInfo & POPT_ARG_MASK;
+    append(text, size, "%s%s ", *text ? " " : "", option->longName);
+    if (type == POPT_ARG_STRING)
+        append(text, size, "%s", *(char **)option->arg);
+    else if (type == POPT_ARG_DOUBLE)
+        append(text, size, "%.15g", *(double *)option->arg);
+    else /* numbers, and whether an option without a value was given */
+        append(text, size, "%lld",
+               type == POPT_ARG_LONGLONG ? *(long long *)option->arg : *(int *)option->arg);
 }
 
 static void list_values(const struct poptOption *table, const char *const names[], char text[], size_t size)

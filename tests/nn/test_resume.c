@@ -541,8 +541,75 @@ START_TEST(options_that_make_no_sense_are_refused)
     check_error(TL_ERROR_ARGUMENT, "fit: checkpoint_every -1 steps, expected 0 or more");
     ck_assert_ptr_null(tl_fit(model, data, .checkpoint = "no/such/folder"));
     check_error(TL_ERROR_IO, "no/such/folder");
+    ck_assert_ptr_null(tl_fit(model, data, .checkpoint = "file", .settings = "caf\xe9"));
+    check_error(TL_ERROR_ARGUMENT, "checkpoint: settings: not UTF-8");
+    char endless[2000] = {0};
+    memset(endless, 'x', sizeof endless - 1);
+    ck_assert_ptr_null(tl_fit(model, data, .checkpoint = "file", .settings = endless));
+    check_error(TL_ERROR_ARGUMENT, "checkpoint: settings: 1999 bytes, expected less than 1024");
+    ck_assert_int_ne(access("file", F_OK), 0);
     tl_model_free(model);
     tl_dataset_free(&data);
+}
+END_TEST
+
+/* Callbacks that cannot say what they remember. */
+typedef struct forgetful {
+    tl_callback callback;
+    int which;
+} forgetful;
+
+static tl_status forget(tl_callback *callback, tl_model *model, tl_memory *memory)
+{
+    static double number;
+    static int64_t count;
+    char endless[300] = {0};
+    memset(endless, 'x', sizeof endless - 1);
+    tl_tensor weights = parameter_of(model, "embedding/embeddings")->value;
+    switch (((forgetful *)callback)->which) {
+    case 0:
+        return tl_remember(memory, "twice", &number) == TL_OK ? tl_remember_count(memory, "twice", &count)
+                                                              : TL_OK;
+    case 1:
+        return tl_remember(memory, endless, &number);
+    case 2:
+        return tl_remember(memory, NULL, &number);
+    case 3:
+        return tl_remember(memory, "number", NULL);
+    case 4:
+        return tl_remember_count(memory, "caf\xe9", &count);
+    case 5:
+        return tl_remember_tensor(memory, "view", tl_tensor_transpose(weights, 0, 1));
+    default:
+        return tl_error(TL_ERROR_STATE, "what was it?");
+    }
+}
+
+START_TEST(callbacks_that_cannot_remember_end_the_training)
+{
+    static const char *const messages[] = {"remember: the name \"callback/0/twice\" is taken already",
+                                           "a name of 299 bytes",
+                                           "remember",
+                                           "remember",
+                                           "name of what a callback remembers: not UTF-8",
+                                           "row-major",
+                                           "what was it?"};
+    enter_folder();
+    plan p = standard;
+    watch w = {0};
+    watched = &w;
+    tl_model *model = new_model(&p, 1), *twin = new_model(&p, 1);
+    tl_dataset data = new_data(&p);
+    forgetful f = {.callback = {.remember = forget}, .which = _i};
+    ck_assert_ptr_null(tl_fit(model, data, .checkpoint = "file", .callbacks = tl_callbacks(&f.callback)));
+    ck_assert_msg(strstr(tl_error_message(), messages[_i]) != NULL, "%s", tl_error_message());
+    ck_assert_int_eq(w.steps, 0);
+    ck_assert(same_weights(model, twin));
+    ck_assert_int_eq(count_files(), 0);
+    tl_model_free(model);
+    tl_model_free(twin);
+    tl_dataset_free(&data);
+    leave_folder();
 }
 END_TEST
 
@@ -615,6 +682,7 @@ int main(void)
     tcase_add_test(tests, a_training_is_stopped_without_a_checkpoint_too);
     tcase_add_test(tests, checkpoints_of_other_trainings_are_refused);
     tcase_add_test(tests, options_that_make_no_sense_are_refused);
+    tcase_add_loop_test(tests, callbacks_that_cannot_remember_end_the_training, 0, 7);
     tcase_add_test(tests, another_log_is_refused);
     tcase_add_test(tests, a_training_that_diverges_keeps_its_last_good_checkpoint);
     return run_tests("resume", tests);
