@@ -2,7 +2,7 @@
 #ifndef TL_NN_CHECKPOINT_INTERNAL_H
 #define TL_NN_CHECKPOINT_INTERNAL_H
 
-#include "nn/memory_internal.h"
+#include "nn/remember_internal.h"
 #include "nn/model.h"
 
 /* A model as checkpoints see it; must stay where it is while the memory is in use. */

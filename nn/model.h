@@ -82,11 +82,12 @@ typedef struct tl_fit_options {
  * With a checkpoint, training that ended early, in whatever way, goes on with .resume where the file was
  * written last, and ends with the same bits, as if it had never ended: weights, history (but for seconds,
  * which are 0 for epochs from before), what callbacks do, and the checkpoint. It may be for more epochs than
- * at first. A file of another training is an error before anything is changed: of other layers, loss or
- * optimizer, with another shape or order of the data, batch size, seed, first learning rate, other callbacks,
- * or another .settings, a place for what tl_fit cannot see, such as a rate of dropout or where the data are
- * from. Where there is no file training starts anew. A checkpoint that cannot be written ends training with
- * an error; the one from before is then as it was.
+ * at first; one that a callback has ended stays ended. Where there is no file training starts anew.
+ *
+ * A file of another training is an error before anything is changed: of other layers, loss or optimizer, with
+ * another shape or order of the data, batch size, seed, first learning rate, other callbacks, or another
+ * .settings, a place for what tl_fit cannot see, such as a rate of dropout or where the data are from. A
+ * checkpoint that cannot be written ends training with an error; the one from before is then as it was.
  *
  * .stop is for handlers of signals, which may do little else than set a flag: the step at hand is finished,
  * the checkpoint written, and training ends as if a callback had stopped it, with the history of the epochs

@@ -1,4 +1,4 @@
-#include "nn/memory_internal.h"
+#include "nn/remember_internal.h"
 #include "data/file_internal.h"
 #include "data/text.h"
 #include "tensor/error_internal.h"

@@ -1,6 +1,6 @@
 /* What a checkpoint holds: places in memory by name, and facts that tell one training from another. */
-#ifndef TL_NN_MEMORY_INTERNAL_H
-#define TL_NN_MEMORY_INTERNAL_H
+#ifndef TL_NN_REMEMBER_INTERNAL_H
+#define TL_NN_REMEMBER_INTERNAL_H
 
 #include "data/safetensors.h"
 #include "nn/callback.h"
