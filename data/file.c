@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -56,6 +57,59 @@ static const char *split_path(tl_replacement *to)
     return slash == to->target ? "/" : to->target;
 }
 
+/* Whether the name leads to the open file, which its writer has locked until now. */
+static bool is_still_there(const tl_replacement *to, int file)
+{
+    struct stat here, open;
+    return fstatat(to->folder, to->temporary, &here, AT_SYMLINK_NOFOLLOW) == 0 && fstat(file, &open) == 0 &&
+           here.st_dev == open.st_dev && here.st_ino == open.st_ino;
+}
+
+/* Removes the temporary file of a writer that was killed: its lock went with it. False if somebody writes to
+ * the file, or it is not ours to remove. */
+static bool remove_abandoned(const tl_replacement *to)
+{
+    int file = openat(to->folder, to->temporary, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (file < 0)
+        return errno == ENOENT;
+    bool removed = flock(file, LOCK_EX | LOCK_NB) == 0 &&
+                   (!is_still_there(to, file) || unlinkat(to->folder, to->temporary, 0) == 0);
+    close(file);
+    return removed;
+}
+
+/* A new file under that name, locked; -1 if the name is taken, or was in between. Where the file system knows
+ * no locks nobody can lock what others write, and so nobody removes it. */
+static int create_locked(const tl_replacement *to)
+{
+    int file = openat(to->folder, to->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (file < 0 ||
+        ((flock(file, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) && is_still_there(to, file)))
+        return file;
+    close(file);
+    errno = EEXIST;
+    return -1;
+}
+
+/* The first name that nobody writes to. */
+static bool claim_temporary(tl_replacement *to)
+{
+    enum { TRIES = 3 }; /* more than one removes what another has created, but not yet locked */
+    for (int i = 0; i < INT_MAX; i++) {
+        snprintf(to->temporary, sizeof to->temporary, ".tapeloop-%d.tmp", i);
+        for (int j = 0; j < TRIES; j++) {
+            to->file = create_locked(to);
+            if (to->file >= 0)
+                return true;
+            if (errno != EEXIST)
+                return false;
+            if (!remove_abandoned(to))
+                break;
+        }
+    }
+    return false;
+}
+
 /* Creates the temporary file. Permissions are those of an old file, else what the umask leaves. */
 static tl_status create_temporary(tl_replacement *to)
 {
@@ -67,13 +121,7 @@ static tl_status create_temporary(tl_replacement *to)
         return tl_error_status();
     if (exists && faccessat(to->folder, to->name, W_OK, AT_EACCESS) != 0)
         return tl_file_cannot("written", to->path, errno);
-    to->file = -1;
-    errno = EEXIST;
-    for (int i = 0; to->file < 0 && errno == EEXIST && i < INT_MAX; i++) {
-        snprintf(to->temporary, sizeof to->temporary, ".tapeloop-%d.tmp", i);
-        to->file = openat(to->folder, to->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    }
-    if (to->file < 0)
+    if (!claim_temporary(to))
         return tl_file_cannot("written", to->path, errno);
     if (exists && fchmod(to->file, old.st_mode & 0777) != 0) {
         tl_status status = tl_file_cannot("written", to->path, errno);
@@ -117,12 +165,21 @@ tl_status tl_replacement_put(tl_replacement *to, const char *bytes, size_t count
     return TL_OK;
 }
 
+static int flush(int file)
+{
+    int result;
+    do
+        result = fsync(file);
+    while (result != 0 && errno == EINTR);
+    return result;
+}
+
 tl_status tl_replacement_finish(tl_replacement *to)
 {
-    if (fsync(to->file) != 0 || renameat(to->folder, to->temporary, to->folder, to->name) != 0)
+    if (flush(to->file) != 0 || renameat(to->folder, to->temporary, to->folder, to->name) != 0)
         return tl_file_cannot("written", to->path, errno);
     to->temporary[0] = '\0';
-    if (fsync(to->folder) != 0 && errno != EINVAL) /* EINVAL: a file system whose folders need no flushing */
+    if (flush(to->folder) != 0 && errno != EINVAL) /* EINVAL: a file system whose folders need no flushing */
         return tl_file_error(TL_ERROR_IO, to->path, "written, but its folder cannot be flushed: %s",
                              strerror(errno));
     return TL_OK;

@@ -8,6 +8,8 @@
 #include <errno.h>
 #include <math.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 tl_status tl_monitor_start(tl_monitor *monitor, const char *key, double min_delta)
 {
@@ -17,6 +19,7 @@ tl_status tl_monitor_start(tl_monitor *monitor, const char *key, double min_delt
         return tl_error_status();
     memset(monitor, 0, sizeof *monitor);
     strncpy(monitor->key, key, sizeof monitor->key - 1);
+    monitor->best = (double)NAN;
     monitor->min_delta = min_delta;
     return TL_OK;
 }
@@ -31,11 +34,9 @@ tl_status tl_monitor_see(tl_monitor *monitor, const tl_epoch *epoch, bool *bette
     double gain = monitor->best - value;
     if (strstr(monitor->key, "accuracy"))
         gain = -gain;
-    *better = monitor->any ? gain > monitor->min_delta : !isnan(value);
-    if (*better) {
+    *better = isnan(monitor->best) ? !isnan(value) : gain > monitor->min_delta;
+    if (*better)
         monitor->best = value;
-        monitor->any = true;
-    }
     return TL_OK;
 }
 
@@ -44,13 +45,14 @@ tl_status tl_monitor_see(tl_monitor *monitor, const tl_epoch *epoch, bool *bette
 typedef struct early_stopping {
     tl_callback callback;
     tl_monitor monitor;
-    int patience, waited;
+    int64_t patience, waited;
     bool restore;
     tl_tensor *best; /* weights of the best epoch, one tensor a parameter */
     int count;
 } early_stopping;
 
-static tl_status remember_weights(early_stopping *e, struct tl_model *model)
+/* Zeros in the place of the best weights, while there are none. */
+static tl_status make_room(early_stopping *e, struct tl_model *model)
 {
     int count;
     tl_parameter *const *parameters = tl_model_parameters(model, &count);
@@ -62,10 +64,37 @@ static tl_status remember_weights(early_stopping *e, struct tl_model *model)
         tl_tensor value = parameters[i]->value;
         if (!e->best[i].storage)
             e->best[i] = tl_tensor_new(value.dtype, value.shape);
-        if (tl_tensor_copy(e->best[i], value) != TL_OK)
+        if (!e->best[i].storage)
             return tl_error_status();
     }
     return e->best ? TL_OK : TL_ERROR_MEMORY;
+}
+
+static tl_status keep_weights(early_stopping *e, struct tl_model *model)
+{
+    int count;
+    tl_parameter *const *parameters = tl_model_parameters(model, &count);
+    if (make_room(e, model) != TL_OK)
+        return tl_error_status();
+    for (int i = 0; i < e->count; i++)
+        if (tl_tensor_copy(e->best[i], parameters[i]->value) != TL_OK)
+            return tl_error_status();
+    return TL_OK;
+}
+
+static tl_status early_remember(tl_callback *callback, struct tl_model *model, tl_memory *memory)
+{
+    early_stopping *e = (early_stopping *)callback;
+    int count;
+    tl_parameter *const *parameters = tl_model_parameters(model, &count);
+    if (tl_remember(memory, "early_stopping/best", &e->monitor.best) != TL_OK ||
+        tl_remember_count(memory, "early_stopping/waited", &e->waited) != TL_OK ||
+        (e->restore && make_room(e, model) != TL_OK))
+        return tl_error_status();
+    for (int i = 0; i < e->count; i++)
+        if (tl_remember_tensor(memory, parameters[i]->name, e->best[i]) != TL_OK)
+            return tl_error_status();
+    return TL_OK;
 }
 
 static tl_status early_epoch_end(tl_callback *callback, struct tl_model *model, const tl_epoch *epoch,
@@ -78,7 +107,7 @@ static tl_status early_epoch_end(tl_callback *callback, struct tl_model *model, 
     e->waited = better ? 0 : e->waited + 1;
     if (e->waited > 0 && e->waited >= e->patience)
         *stop = true;
-    return better && e->restore ? remember_weights(e, model) : TL_OK;
+    return better && e->restore ? keep_weights(e, model) : TL_OK;
 }
 
 static tl_status early_end(tl_callback *callback, struct tl_model *model)
@@ -86,7 +115,7 @@ static tl_status early_end(tl_callback *callback, struct tl_model *model)
     early_stopping *e = (early_stopping *)callback;
     int count;
     tl_parameter *const *parameters = tl_model_parameters(model, &count);
-    for (int i = 0; i < e->count; i++)
+    for (int i = 0; i < e->count && !isnan(e->monitor.best); i++)
         if (tl_tensor_copy(parameters[i]->value, e->best[i]) != TL_OK)
             return tl_error_status();
     return TL_OK;
@@ -113,7 +142,8 @@ tl_callback *tl_early_stopping_with(const tl_early_stopping_options *options)
     early_stopping *e = tl_allocate(sizeof *e);
     if (!e)
         return NULL;
-    e->callback = (tl_callback){.epoch_end = early_epoch_end, .end = early_end, .free = early_free};
+    e->callback = (tl_callback){
+        .epoch_end = early_epoch_end, .end = early_end, .free = early_free, .remember = early_remember};
     e->patience = o.patience;
     e->restore = o.restore_best_weights;
     if (tl_monitor_start(&e->monitor, o.monitor, o.min_delta) == TL_OK)
@@ -148,6 +178,12 @@ static tl_status checkpoint_epoch_end(tl_callback *callback, struct tl_model *mo
     return better ? tl_save(model, c->path) : TL_OK;
 }
 
+static tl_status checkpoint_remember(tl_callback *callback, struct tl_model *model, tl_memory *memory)
+{
+    (void)model;
+    return tl_remember(memory, "model_checkpoint/best", &((checkpoint *)callback)->monitor.best);
+}
+
 static void checkpoint_free(tl_callback *callback)
 {
     checkpoint *c = (checkpoint *)callback;
@@ -166,8 +202,10 @@ tl_callback *tl_model_checkpoint_with(const tl_model_checkpoint_options *options
     checkpoint *c = tl_allocate(sizeof *c);
     if (!c)
         return NULL;
-    c->callback =
-        (tl_callback){.begin = checkpoint_begin, .epoch_end = checkpoint_epoch_end, .free = checkpoint_free};
+    c->callback = (tl_callback){.begin = checkpoint_begin,
+                                .epoch_end = checkpoint_epoch_end,
+                                .free = checkpoint_free,
+                                .remember = checkpoint_remember};
     c->best_only = o.save_best_only;
     c->path = tl_allocate_text(o.path);
     if (c->path && tl_monitor_start(&c->monitor, o.monitor, 0) == TL_OK)
@@ -182,28 +220,73 @@ typedef struct csv_log {
     tl_callback callback;
     char *path;
     FILE *file;
+    int64_t lines; /* of epochs */
+    bool durable;  /* lines have to be on the disk before a checkpoint that knows of them */
 } csv_log;
+
+static const char csv_header[] = "epoch,seconds,loss,accuracy,val_loss,val_accuracy\n";
 
 static tl_status csv_failure(const csv_log *log)
 {
     return tl_error(tl_status_of(errno), "csv_log: cannot write %s: %s", log->path, strerror(errno));
 }
 
+static tl_status csv_begin_anew(csv_log *log)
+{
+    log->file = fopen(log->path, "w");
+    if (!log->file || fputs(csv_header, log->file) < 0 || fflush(log->file) != 0)
+        return csv_failure(log);
+    return TL_OK;
+}
+
+/* Goes on behind the lines that the training had when its checkpoint was written, and cuts off later ones. */
+static tl_status csv_go_on(csv_log *log)
+{
+    char start[sizeof csv_header];
+    log->file = fopen(log->path, "r+");
+    if (!log->file)
+        return csv_failure(log);
+    bool ours = fgets(start, sizeof start, log->file) && strcmp(start, csv_header) == 0;
+    int64_t lines = 0;
+    for (int c; ours && lines < log->lines && (c = getc(log->file)) != EOF;)
+        lines += c == '\n';
+    if (!ours || lines < log->lines)
+        return tl_error(TL_ERROR_FORMAT, "csv_log: %s is not the log of this training, which has %lld lines",
+                        log->path, (long long)log->lines);
+    const off_t end = ftello(log->file);
+    if (end < 0 || ftruncate(fileno(log->file), end) != 0 || fseeko(log->file, end, SEEK_SET) != 0)
+        return csv_failure(log);
+    return TL_OK;
+}
+
 static tl_status csv_begin(tl_callback *callback, struct tl_model *model)
 {
     csv_log *log = (csv_log *)callback;
     (void)model;
-    log->file = fopen(log->path, "w");
-    if (!log->file || fputs("epoch,seconds,loss,accuracy,val_loss,val_accuracy\n", log->file) < 0 ||
-        fflush(log->file) != 0)
-        return csv_failure(log);
-    return TL_OK;
+    struct stat status;
+    bool stream = stat(log->path, &status) == 0 && !S_ISREG(status.st_mode); /* with no lines to go back to */
+    return log->lines > 0 && !stream ? csv_go_on(log) : csv_begin_anew(log);
+}
+
+static tl_status csv_remember(tl_callback *callback, struct tl_model *model, tl_memory *memory)
+{
+    csv_log *log = (csv_log *)callback;
+    (void)model;
+    log->durable = true;
+    return tl_remember_count(memory, "csv_log/lines", &log->lines);
+}
+
+/* What is no file, such as a pipe, has nothing to bring to a disk. */
+static bool csv_flush(const csv_log *log)
+{
+    return fflush(log->file) == 0 &&
+           (!log->durable || fsync(fileno(log->file)) == 0 || errno == EINVAL || errno == ENOTSUP);
 }
 
 static tl_status csv_epoch_end(tl_callback *callback, struct tl_model *model, const tl_epoch *epoch,
                                bool *stop)
 {
-    const csv_log *log = (const csv_log *)callback;
+    csv_log *log = (csv_log *)callback;
     const double values[] = {epoch->train.loss, epoch->train.accuracy, epoch->validation.loss,
                              epoch->validation.accuracy};
     (void)model, (void)stop;
@@ -211,7 +294,8 @@ static tl_status csv_epoch_end(tl_callback *callback, struct tl_model *model, co
     for (int i = 0; i < 4; i++)
         written &=
             isnan(values[i]) ? fputc(',', log->file) != EOF : fprintf(log->file, ",%.9g", values[i]) > 0;
-    written &= fputc('\n', log->file) != EOF && fflush(log->file) == 0;
+    written &= fputc('\n', log->file) != EOF && csv_flush(log);
+    log->lines++;
     return written ? TL_OK : csv_failure(log);
 }
 
@@ -238,8 +322,11 @@ tl_callback *tl_csv_log(const char *path)
     csv_log *log = path ? tl_allocate(sizeof *log) : NULL;
     if (!log)
         return NULL;
-    log->callback =
-        (tl_callback){.begin = csv_begin, .epoch_end = csv_epoch_end, .end = csv_end, .free = csv_free};
+    log->callback = (tl_callback){.begin = csv_begin,
+                                  .epoch_end = csv_epoch_end,
+                                  .end = csv_end,
+                                  .free = csv_free,
+                                  .remember = csv_remember};
     log->path = tl_allocate_text(path);
     if (log->path)
         return &log->callback;

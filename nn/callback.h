@@ -13,8 +13,7 @@
 #define TL_NN_CALLBACK_H
 
 #include "../tensor/options.h"
-
-#include <stdbool.h>
+#include "../tensor/tensor.h"
 
 struct tl_model;
 
@@ -26,7 +25,7 @@ typedef struct tl_metrics {
 /* One epoch of training. */
 typedef struct tl_epoch {
     int epoch, epochs; /* this one, from 1, of so many */
-    double seconds;    /* it took, validation included */
+    double seconds;    /* it took, validation included; 0 if that was before training was resumed */
     tl_metrics train;
     tl_metrics validation; /* NaN without validation data */
     bool has_accuracy, has_validation;
@@ -47,6 +46,27 @@ TL_API void tl_history_free(tl_history *history);
 /* The epoch, counted from 0, with the best value of a key; -1 if there is none. */
 TL_API int tl_history_best(const tl_history *history, const char *key);
 
+/* What a checkpoint holds of a callback: places of the callback's own, by name. They are read when a
+ * checkpoint is written, written to when training goes on from one, and must stay where they are until tl_fit
+ * returns. A name is the callback's alone: no other callback's can be mixed up with it.
+ *
+ *     static tl_status remember(tl_callback *callback, tl_model *model, tl_memory *memory)
+ *     {
+ *         return tl_remember_count(memory, "my_callback/seen", &((my_callback *)callback)->seen);
+ *     }
+ *
+ * Errors: NULL, a name twice, or longer than 200 bytes, or no UTF-8; out of memory. */
+typedef struct tl_memory tl_memory;
+
+/* A number: any, infinity and NaN too. */
+TL_API tl_status tl_remember(tl_memory *memory, const char *name, double *number);
+
+/* A whole number from 0 to 2^53. */
+TL_API tl_status tl_remember_count(tl_memory *memory, const char *name, int64_t *count);
+
+/* A row-major tensor, of finite numbers if its type is one of floats. */
+TL_API tl_status tl_remember_tensor(tl_memory *memory, const char *name, tl_tensor tensor);
+
 typedef struct tl_callback tl_callback;
 struct tl_callback {
     /* Each may be NULL, and may fail with the error set, which ends tl_fit. epoch_end may set *stop. */
@@ -54,6 +74,11 @@ struct tl_callback {
     tl_status (*epoch_end)(tl_callback *callback, struct tl_model *model, const tl_epoch *epoch, bool *stop);
     tl_status (*end)(tl_callback *callback, struct tl_model *model);
     void (*free)(tl_callback *callback);
+
+    /* Names what the callback remembers from epoch to epoch, so that checkpoints of the training hold it.
+     * Called before begin, if there are to be checkpoints; where training goes on from one, the places have
+     * what it holds when begin is called. */
+    tl_status (*remember)(tl_callback *callback, struct tl_model *model, tl_memory *memory);
 };
 
 typedef struct tl_callback_list {
@@ -108,7 +133,8 @@ TL_API tl_callback *tl_model_checkpoint_with(const tl_model_checkpoint_options *
         &(tl_model_checkpoint_options){.size = sizeof(tl_model_checkpoint_options), .path = __VA_ARGS__})
 
 /* Writes epoch,seconds,loss,accuracy,val_loss,val_accuracy, a line an epoch; what there is none of is left
- * empty. The file is opened before training starts. */
+ * empty. The file is opened before training starts. When training goes on from a checkpoint so does the log,
+ * which then has each epoch once. */
 TL_API tl_callback *tl_csv_log(const char *path);
 
 #endif

@@ -1,34 +1,40 @@
 /* Checkpoints: training that can be taken up where it was left. Rests on model.h.
  *
- * A checkpoint is a safetensors file with the weights, all that the optimizer remembers, its learning rate,
- * and the number of steps and epochs done, which the order of the data and the draws of dropout follow from.
- * A training that is stopped after any epoch and goes on from its checkpoint ends with the same weights, bit
- * for bit, as one that was never stopped:
+ * A checkpoint is a safetensors file with all that a training depends on besides the program and the data:
+ * weights, what the optimizer remembers, the number of steps, which draws of dropout follow from, and the
+ * states that stateful recurrent layers carry. One that tl_fit writes (.checkpoint) also holds its place in
+ * the data, the sums of loss and accuracy, the history, and what callbacks remember. A training that was
+ * stopped after any step, or killed at any moment, and goes on from its checkpoint ends with the same bits as
+ * one that was never stopped:
  *
- *     int done = 0;
- *     if (resume && tl_checkpoint_load(model, "run.checkpoint", &done) != TL_OK)
+ *     tl_history *history = tl_fit(model, data, .epochs = 20, .checkpoint = "run.checkpoint",
+ *                                  .checkpoint_every = 100, .resume = true);
+ *
+ * The functions below are for training loops of one's own, around tl_train_on_batch or a tape. The number of
+ * steps, tl_optimizer_steps, says where in its data such a loop was:
+ *
+ *     if (resume && tl_checkpoint_load(model, "run.checkpoint") != TL_OK)
  *         return fail();
- *     tl_fit(model, data, .epochs = 20, .initial_epoch = done, .callbacks = tl_callbacks(
- *            tl_checkpoint("run.checkpoint")));
+ *     for (int64_t i = tl_optimizer_steps(tl_model_optimizer(model)); i < steps; i++)
+ *         if (tl_train_on_batch(model, batch_x(i), batch_y(i), NULL) != TL_OK ||
+ *             (i % 100 == 99 && tl_checkpoint_save(model, "run.checkpoint") != TL_OK))
+ *             return fail();
  *
- * What callbacks remember (the best epoch so far, how long they have waited) is not in it.
+ * A file is written as tl_safetensors_write does it: the old one stays until the new one is complete and on
+ * the disk, and whatever goes wrong leaves the old one as it was.
  */
 #ifndef TL_NN_CHECKPOINT_H
 #define TL_NN_CHECKPOINT_H
 
 #include "model.h"
 
-/* Writes a checkpoint of a compiled and built model after so many epochs, as tl_safetensors_write does: whole
- * or not at all. */
-TL_API tl_status tl_checkpoint_save(const tl_model *model, const char *path, int epochs_done);
+/* Writes a checkpoint of a compiled and built model. A model that has diverged, with NaN or infinity in its
+ * weights or the optimizer's memory, is an error: the file from before is worth more. */
+TL_API tl_status tl_checkpoint_save(const tl_model *model, const char *path);
 
 /* Puts a model that was compiled and built alike back to where it was. An error, which leaves the model as it
- * was, for a file that is no checkpoint, is damaged, is of another model or another optimizer, or holds NaN
- * or infinity. */
-TL_API tl_status tl_checkpoint_load(tl_model *model, const char *path, int *epochs_done);
-
-/* A callback that saves one at the end of every epoch. The path is checked before training starts. Belongs
- * behind callbacks that change the learning rate, or it saves the rate from before. */
-TL_API tl_callback *tl_checkpoint(const char *path);
+ * was, for a file that is no such checkpoint, is damaged, is of other layers, another loss, or another
+ * optimizer or other settings of it, or holds NaN or infinity. */
+TL_API tl_status tl_checkpoint_load(tl_model *model, const char *path);
 
 #endif

@@ -1,7 +1,6 @@
 /* The training loop, and the same without training: fit, evaluate, predict. */
-#include "nn/batch_internal.h"
+#include "nn/fit_internal.h"
 #include "nn/model_internal.h"
-#include "nn/progress_internal.h"
 #include "tensor/memory_internal.h"
 #include "tensor/options_internal.h"
 #include "tensor/random.h"
@@ -10,23 +9,17 @@
 
 enum { STANDARD_BATCH = 32, SHUFFLE_STREAM = 0x51 };
 
-typedef struct fitting {
-    tl_model *model;
-    tl_fit_options options;
-    tl_dataset train, validation; /* validation empty: none */
-    tl_batch_run training, validating;
-    int64_t *order;
-    tl_history *history;
-    tl_progress progress;
-} fitting;
-
 static tl_status check_options(tl_fit_options *o)
 {
     if (o->epochs < 0 || o->batch_size < 0)
         return tl_error(TL_ERROR_ARGUMENT, "fit: %d epochs in batches of %lld, expected at least 1",
                         o->epochs, (long long)o->batch_size);
-    if (o->initial_epoch < 0)
-        return tl_error(TL_ERROR_ARGUMENT, "fit: initial_epoch %d, expected 0 or more", o->initial_epoch);
+    if (o->checkpoint_every < 0)
+        return tl_error(TL_ERROR_ARGUMENT, "fit: checkpoint_every %lld steps, expected 0 or more",
+                        (long long)o->checkpoint_every);
+    if (!o->checkpoint && (o->resume || o->checkpoint_every > 0))
+        return tl_error(TL_ERROR_ARGUMENT, "fit: %s without a checkpoint",
+                        o->resume ? "resume" : "checkpoint_every");
     if (!(o->validation_split >= 0 && o->validation_split < 1))
         return tl_error(TL_ERROR_ARGUMENT, "fit: validation_split %g, expected 0 <= split < 1",
                         o->validation_split);
@@ -42,7 +35,7 @@ static tl_status check_options(tl_fit_options *o)
 }
 
 /* As in Keras: the validation part is the end of the data as they come. */
-static tl_status split(fitting *f)
+static tl_status split(tl_fitting *f)
 {
     const tl_fit_options *o = &f->options;
     int64_t size = tl_dataset_size(o->data);
@@ -60,7 +53,7 @@ static tl_status split(fitting *f)
     return TL_OK;
 }
 
-static tl_status prepare(fitting *f)
+static tl_status prepare(tl_fitting *f)
 {
     if (check_options(&f->options) != TL_OK || tl_model_check("fit", f->model, true, false) != TL_OK ||
         split(f) != TL_OK || tl_build_for(f->model, f->train.x.shape, f->options.seed) != TL_OK)
@@ -89,49 +82,107 @@ static tl_status prepare(fitting *f)
         f->order[i] = i;
     f->training.order = f->order;
     tl_progress_start(&f->progress, o->verbose > 0);
+    return o->checkpoint ? tl_fitting_resume(f) : TL_OK;
+}
+
+/* Batch i of a run, counted from 0. */
+static tl_status run_batch(tl_batch_run *run, int64_t i)
+{
+    const int64_t start = i * run->batch_size, left = run->data.x.shape.dims[0] - start;
+    return tl_batch_process(run, start, left < run->batch_size ? left : run->batch_size);
+}
+
+static int64_t batches_of(const tl_batch_run *run)
+{
+    const int64_t size = run->data.x.shape.dims[0];
+    return size / run->batch_size + (size % run->batch_size != 0);
+}
+
+int64_t tl_fitting_batches(const tl_fitting *f)
+{
+    return batches_of(&f->training);
+}
+
+/* All of a data set, batch after batch. Stateful layers start anew, except for predictions, which a caller
+ * may make bit by bit. */
+static tl_status run_through(tl_batch_run *run)
+{
+    if (run->mode != TL_BATCH_PREDICT)
+        tl_reset_states(run->model);
+    for (int64_t i = 0; i < batches_of(run); i++)
+        if (run_batch(run, i) != TL_OK)
+            return tl_error_status();
     return TL_OK;
 }
 
-/* All of a data set, batch after batch; shown as part of an epoch unless that is NULL. Stateful layers start
- * anew, except for predictions, which a caller may make bit by bit. */
-static tl_status run_through(tl_batch_run *run, tl_progress *progress, const tl_epoch *epoch)
+/* Whether somebody outside wants training to stop. */
+static bool is_called_off(const tl_fitting *f)
 {
-    int64_t size = run->data.x.shape.dims[0],
-            batches = size / run->batch_size + (size % run->batch_size != 0);
-    if (run->mode != TL_BATCH_PREDICT)
-        tl_reset_states(run->model);
-    for (int64_t i = 0; i < batches; i++) {
-        int64_t start = i * run->batch_size;
-        int64_t count = size - start < run->batch_size ? size - start : run->batch_size;
-        if (tl_batch_process(run, start, count) != TL_OK)
+    return f->options.stop && *f->options.stop;
+}
+
+/* Whether the steps so far call for a checkpoint in the middle of an epoch. */
+static bool is_due(const tl_fitting *f)
+{
+    const tl_fit_options *o = &f->options;
+    return o->checkpoint_every > 0 && tl_optimizer_steps(f->model->optimizer) % o->checkpoint_every == 0;
+}
+
+/* Whether the end of an epoch does. */
+static bool is_due_after_epoch(const tl_fitting *f)
+{
+    const tl_fit_options *o = &f->options;
+    return o->checkpoint &&
+           (o->checkpoint_every == 0 || is_due(f) || f->stopped || f->history->count >= o->epochs);
+}
+
+/* The batches of an epoch that are still to come, or some of them, if training is called off. */
+static tl_status train_batches(tl_fitting *f, const tl_epoch *epoch)
+{
+    const int64_t batches = tl_fitting_batches(f);
+    if (f->batch == 0)
+        tl_reset_states(f->model);
+    while (f->batch < batches && !is_called_off(f)) {
+        if (run_batch(&f->training, f->batch) != TL_OK)
             return tl_error_status();
-        if (progress)
-            tl_progress_batch(progress, epoch, i + 1, batches);
+        f->batch++;
+        tl_progress_batch(&f->progress, epoch, f->batch, batches);
+        if (f->batch < batches && is_due(f) && tl_fitting_save(f) != TL_OK)
+            return tl_error_status();
     }
     return TL_OK;
 }
 
-static tl_status run_epoch(fitting *f, tl_epoch *epoch)
+static tl_status validate(tl_fitting *f, tl_epoch *epoch)
+{
+    epoch->train = tl_batch_take_metrics(&f->training);
+    epoch->validation = (tl_metrics){(double)NAN, (double)NAN};
+    if (!tl_dataset_ok(f->validation))
+        return TL_OK;
+    if (run_through(&f->validating) != TL_OK)
+        return tl_error_status();
+    epoch->validation = tl_batch_take_metrics(&f->validating);
+    return TL_OK;
+}
+
+/* *whole: it was not called off. */
+static tl_status run_epoch(tl_fitting *f, tl_epoch *epoch, bool *whole)
 {
     double started = tl_seconds();
     tl_progress_epoch(&f->progress);
     if (!f->options.no_shuffle)
         tl_random_permutation(f->options.seed, (uint64_t)SHUFFLE_STREAM << 56 | (uint64_t)epoch->epoch,
                               tl_dataset_size(f->train), f->order);
-    if (run_through(&f->training, &f->progress, epoch) != TL_OK)
+    if (train_batches(f, epoch) != TL_OK)
         return tl_error_status();
-    epoch->train = tl_batch_take_metrics(&f->training);
-    epoch->validation = (tl_metrics){(double)NAN, (double)NAN};
-    if (tl_dataset_ok(f->validation)) {
-        if (run_through(&f->validating, NULL, NULL) != TL_OK)
-            return tl_error_status();
-        epoch->validation = tl_batch_take_metrics(&f->validating);
-    }
+    *whole = !is_called_off(f);
+    if (*whole && validate(f, epoch) != TL_OK)
+        return tl_error_status();
     epoch->seconds = tl_seconds() - started;
     return TL_OK;
 }
 
-static tl_status begin_callbacks(const fitting *f)
+static tl_status begin_callbacks(const tl_fitting *f)
 {
     for (int i = 0; i < f->options.callbacks.count; i++) {
         tl_callback *c = f->options.callbacks.items[i];
@@ -141,7 +192,7 @@ static tl_status begin_callbacks(const fitting *f)
     return TL_OK;
 }
 
-static tl_status epoch_callbacks(const fitting *f, const tl_epoch *epoch, bool *stop)
+static tl_status epoch_callbacks(const tl_fitting *f, const tl_epoch *epoch, bool *stop)
 {
     for (int i = 0; i < f->options.callbacks.count; i++) {
         tl_callback *c = f->options.callbacks.items[i];
@@ -151,7 +202,7 @@ static tl_status epoch_callbacks(const fitting *f, const tl_epoch *epoch, bool *
     return TL_OK;
 }
 
-static tl_status end_callbacks(const fitting *f)
+static tl_status end_callbacks(const tl_fitting *f)
 {
     for (int i = 0; i < f->options.callbacks.count; i++) {
         tl_callback *c = f->options.callbacks.items[i];
@@ -161,30 +212,41 @@ static tl_status end_callbacks(const fitting *f)
     return TL_OK;
 }
 
-static tl_status train(fitting *f)
+static tl_status finish_epoch(tl_fitting *f, const tl_epoch *epoch)
 {
     bool stop = false;
+    f->history->count++;
+    f->batch = 0;
+    tl_progress_line(&f->progress, epoch);
+    if (epoch_callbacks(f, epoch, &stop) != TL_OK)
+        return tl_error_status();
+    f->stopped = stop;
+    return is_due_after_epoch(f) ? tl_fitting_save(f) : TL_OK;
+}
+
+static tl_status train(tl_fitting *f)
+{
     if (begin_callbacks(f) != TL_OK)
         return tl_error_status();
-    for (int i = f->options.initial_epoch; i < f->options.epochs && !stop; i++) {
-        tl_epoch *epoch = &f->history->epochs[f->history->count];
+    bool whole = true;
+    while (whole && f->history->count < f->options.epochs && !f->stopped) {
+        const int i = f->history->count;
+        tl_epoch *epoch = &f->history->epochs[i];
         *epoch = (tl_epoch){.epoch = i + 1,
                             .epochs = f->options.epochs,
                             .has_accuracy = tl_loss_has_accuracy(f->model->loss),
                             .has_validation = tl_dataset_ok(f->validation)};
-        if (run_epoch(f, epoch) != TL_OK)
-            return tl_error_status();
-        f->history->count++;
-        tl_progress_line(&f->progress, epoch);
-        if (epoch_callbacks(f, epoch, &stop) != TL_OK)
+        if (run_epoch(f, epoch, &whole) != TL_OK || (whole && finish_epoch(f, epoch) != TL_OK))
             return tl_error_status();
     }
+    if (!whole && f->options.checkpoint && tl_fitting_save(f) != TL_OK)
+        return tl_error_status();
     return end_callbacks(f);
 }
 
 tl_history *tl_fit_with(tl_model *model, const tl_fit_options *options)
 {
-    fitting f = {.model = model};
+    tl_fitting f = {.model = model};
     tl_options_read(&f.options, sizeof f.options, options);
     tl_status status = prepare(&f);
     if (status == TL_OK)
@@ -194,6 +256,7 @@ tl_history *tl_fit_with(tl_model *model, const tl_fit_options *options)
         if (c && c->free)
             c->free(c);
     }
+    tl_fitting_forget(&f);
     tl_release(f.order);
     if (status == TL_OK)
         return f.history;
@@ -223,7 +286,7 @@ tl_status tl_evaluate(tl_model *model, tl_dataset data, int64_t batch_size, tl_m
     if (status == TL_OK)
         status = tl_batch_start(&run);
     if (status == TL_OK)
-        status = run_through(&run, NULL, NULL);
+        status = run_through(&run);
     if (status == TL_OK)
         *metrics = tl_batch_take_metrics(&run);
     return status;
@@ -237,7 +300,7 @@ tl_tensor tl_predict(tl_model *model, tl_tensor x, int64_t batch_size)
     if (set_batch_size(&run, "predict", batch_size) != TL_OK || tl_batch_start(&run) != TL_OK)
         return (tl_tensor){0};
     run.outputs = tl_tensor_new(model->dtype, tl_batch_output_shape(&run));
-    if (run.outputs.storage && run_through(&run, NULL, NULL) != TL_OK)
+    if (run.outputs.storage && run_through(&run) != TL_OK)
         tl_tensor_free(&run.outputs);
     return run.outputs;
 }

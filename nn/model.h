@@ -20,6 +20,7 @@
 #include "loss.h"
 #include "rnn.h"
 
+#include <signal.h>
 #include <stdio.h>
 
 typedef struct tl_model tl_model;
@@ -61,7 +62,6 @@ typedef struct tl_fit_options {
     size_t size;
     tl_dataset data;
     int epochs;                 /* 1 */
-    int initial_epoch;          /* how many of them were done before: training goes on with the next */
     int64_t batch_size;         /* 32 */
     double validation_split;    /* of the data, from its end, before it is shuffled; 0: none */
     tl_dataset validation_data; /* instead of a split */
@@ -69,12 +69,32 @@ typedef struct tl_fit_options {
     uint64_t seed;              /* of weights (if not built), shuffling and dropout */
     int verbose;                /* 1: a bar on a terminal, a line an epoch elsewhere, on stderr; 0: nothing */
     tl_callback_list callbacks; /* belong to this call; tl_callbacks(...) */
+
+    const char *checkpoint;   /* a file that keeps all of the training (checkpoint.h); NULL: none */
+    int64_t checkpoint_every; /* steps from one to the next, besides the one at the end; 0: an epoch */
+    bool resume;              /* go on from the checkpoint if the file is there */
+    const char *settings;     /* a text that a checkpoint keeps: what else tells this training from others */
+    const volatile sig_atomic_t *stop; /* looked at between steps: other than 0, training ends here */
 } tl_fit_options;
 
 /* Trains. Returns what happened, epoch by epoch, or NULL with the error set; the caller frees it. Data may
  * have fewer samples than a batch, but at least one, and a split must leave one on either side. A batch of
  * which a mask lets nothing count is a step with gradients of 0. NaN and infinity in features, or what a
- * learning rate makes of weights, are no error: they go through to loss and weights. */
+ * learning rate makes of weights, are no error: they go through to loss and weights.
+ *
+ * With a checkpoint, training that ended early, in whatever way, goes on with .resume where the file was
+ * written last, and ends with the same bits, as if it had never ended: weights, history (but for seconds,
+ * which are 0 for epochs from before), what callbacks do, and the checkpoint. It may be for more epochs than
+ * at first; one that a callback has ended stays ended. Where there is no file training starts anew.
+ *
+ * A file of another training is an error before anything is changed: of other layers, loss or optimizer, with
+ * another shape or order of the data, batch size, seed, first learning rate, other callbacks, or another
+ * .settings, a place for what tl_fit cannot see, such as a rate of dropout or where the data are from. A
+ * checkpoint that cannot be written ends training with an error; the one from before is then as it was.
+ *
+ * .stop is for handlers of signals, which may do little else than set a flag: the step at hand is finished,
+ * the checkpoint written, and training ends as if a callback had stopped it, with the history of the epochs
+ * that are complete. */
 TL_API tl_history *tl_fit_with(tl_model *model, const tl_fit_options *options);
 #define tl_fit(model, ...)                                                                                   \
     tl_fit_with(model, &(tl_fit_options){.size = sizeof(tl_fit_options), .data = __VA_ARGS__})

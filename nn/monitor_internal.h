@@ -6,8 +6,8 @@
 
 typedef struct tl_monitor {
     char key[16];
-    double best, min_delta;
-    bool any;
+    double best; /* NaN: none yet */
+    double min_delta;
 } tl_monitor;
 
 /* A monitor of `key` (NULL: "val_loss"), which must be one of the history's. */

@@ -12,8 +12,8 @@ typedef struct plateau {
     tl_callback callback;
     tl_monitor monitor;
     double factor, min_lr;
-    int patience, cooldown;
-    int waited, resting; /* epochs no better; epochs of the cooldown still to come */
+    int64_t patience, cooldown;
+    int64_t waited, resting; /* epochs no better; epochs of the cooldown still to come */
 } plateau;
 
 /* As in Keras: an epoch of the cooldown, but for its last, is not waited in. */
@@ -40,6 +40,17 @@ static tl_status plateau_epoch_end(tl_callback *callback, struct tl_model *model
     p->waited = 0;
     p->resting = p->cooldown;
     return tl_optimizer_set_learning_rate(optimizer, fmax(rate * p->factor, p->min_lr));
+}
+
+/* The rate is the optimizer's to remember. */
+static tl_status plateau_remember(tl_callback *callback, struct tl_model *model, tl_memory *memory)
+{
+    plateau *p = (plateau *)callback;
+    (void)model;
+    if (tl_remember(memory, "reduce_lr_on_plateau/best", &p->monitor.best) != TL_OK ||
+        tl_remember_count(memory, "reduce_lr_on_plateau/waited", &p->waited) != TL_OK)
+        return tl_error_status();
+    return tl_remember_count(memory, "reduce_lr_on_plateau/resting", &p->resting);
 }
 
 static void plateau_free(tl_callback *callback)
@@ -70,7 +81,8 @@ tl_callback *tl_reduce_lr_on_plateau_with(const tl_reduce_lr_on_plateau_options 
     plateau *p = check_options(&o) == TL_OK ? tl_allocate(sizeof *p) : NULL;
     if (!p)
         return NULL;
-    p->callback = (tl_callback){.epoch_end = plateau_epoch_end, .free = plateau_free};
+    p->callback =
+        (tl_callback){.epoch_end = plateau_epoch_end, .free = plateau_free, .remember = plateau_remember};
     p->factor = tl_option(o.factor, 0.1);
     p->patience = o.patience ? o.patience : STANDARD_PATIENCE;
     p->cooldown = o.cooldown;

@@ -17,6 +17,19 @@ void tl_progress_start(tl_progress *progress, bool shows)
     *progress = (tl_progress){.shows = shows, .terminal = isatty(STDERR_FILENO) != 0};
 }
 
+void tl_progress_resume(const tl_progress *progress, int epochs, int64_t batches, const char *checkpoint)
+{
+    if (!progress->shows)
+        return;
+    if (epochs < 0)
+        fprintf(stderr, "There is no %s yet: starting anew\n", checkpoint);
+    else if (batches == 0)
+        fprintf(stderr, "Going on after epoch %d of %s\n", epochs, checkpoint);
+    else
+        fprintf(stderr, "Going on after step %lld in epoch %d of %s\n", (long long)batches, epochs + 1,
+                checkpoint);
+}
+
 void tl_progress_epoch(tl_progress *progress)
 {
     progress->started = progress->drawn = tl_seconds();

@@ -15,6 +15,11 @@ typedef struct tl_progress {
 double tl_seconds(void);
 
 void tl_progress_start(tl_progress *progress, bool shows);
+
+/* Says where training goes on from a checkpoint: after so many epochs and batches of the next; epochs -1:
+ * there was none. */
+void tl_progress_resume(const tl_progress *progress, int epochs, int64_t batches, const char *checkpoint);
+
 void tl_progress_epoch(tl_progress *progress);
 
 /* After batch `done` of `batches`: redraws the bar, at most ten times a second. */

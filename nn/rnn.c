@@ -19,6 +19,21 @@ typedef struct rnn {
     bool in_batch;                    /* rows of tapes are rows of the batch that carried was made for */
 } rnn;
 
+/* Room for the states of so many rows, where the layer carries any. */
+static tl_status make_room(rnn *layer, int64_t rows)
+{
+    for (int i = 0; i < tl_rnn_carried_states(&layer->module); i++) {
+        tl_tensor *carried = &layer->carried[i];
+        if (carried->storage && (carried->shape.dims[0] != rows || carried->dtype != layer->loop.dtype))
+            tl_tensor_free(carried);
+        if (!carried->storage)
+            *carried = tl_tensor_new(layer->loop.dtype, tl_shape(rows, layer->loop.cell->states[i]));
+        if (!carried->storage)
+            return tl_error_status();
+    }
+    return TL_OK;
+}
+
 static tl_status build(tl_module *module, tl_builder *builder, tl_shape input, tl_shape *output)
 {
     rnn *layer = (rnn *)module;
@@ -29,6 +44,9 @@ static tl_status build(tl_module *module, tl_builder *builder, tl_shape input, t
     if (cell->build && cell->build(cell, builder, input.dims[1]) != TL_OK)
         return tl_error_status();
     layer->loop.dtype = builder->dtype;
+    layer->carries = false;
+    if (make_room(layer, 0) != TL_OK)
+        return tl_error_status();
     if (layer->loop.options.return_sequences)
         *output = tl_shape(input.dims[0], cell->states[0]);
     else
@@ -46,23 +64,17 @@ static tl_status need_states(rnn *layer, int64_t rows)
 {
     if (!layer->loop.options.stateful)
         return TL_OK;
-    for (int i = 0; i < layer->loop.states; i++) {
-        tl_tensor *carried = &layer->carried[i];
-        if (layer->carries && carried->shape.dims[0] != rows)
+    for (int i = 0; i < layer->loop.states && layer->carries; i++)
+        if (layer->carried[i].shape.dims[0] != rows)
             return tl_error(
                 TL_ERROR_STATE,
                 "%s: stateful, with states of %lld rows, but a batch of %lld: expected batches of "
                 "one size, or tl_reset_states between them",
-                layer->loop.cell->name, (long long)carried->shape.dims[0], (long long)rows);
-        if (carried->storage && carried->shape.dims[0] != rows)
-            tl_tensor_free(carried);
-        if (!carried->storage)
-            *carried = tl_tensor_new(layer->loop.dtype, tl_shape(rows, layer->loop.cell->states[i]));
-        if (!carried->storage)
-            return tl_error_status();
-        if (!layer->carries)
-            tl_tensor_fill(*carried, 0);
-    }
+                layer->loop.cell->name, (long long)layer->carried[i].shape.dims[0], (long long)rows);
+    if (make_room(layer, rows) != TL_OK)
+        return tl_error_status();
+    for (int i = 0; i < layer->loop.states && !layer->carries; i++)
+        tl_tensor_fill(layer->carried[i], 0);
     layer->carries = true;
     return TL_OK;
 }
@@ -198,6 +210,27 @@ tl_var *tl_rnn_forward(const tl_module *module, tl_var *x, tl_var *const initial
 const tl_rnn_options *tl_rnn_options_of(const tl_module *module)
 {
     return module->type == &type ? &((const rnn *)module)->loop.options : NULL;
+}
+
+int tl_rnn_carried_states(const tl_module *module)
+{
+    const rnn *layer = (const rnn *)module;
+    return module->type == &type && layer->loop.options.stateful ? layer->loop.states : 0;
+}
+
+tl_tensor tl_rnn_carried(const tl_module *module, int i)
+{
+    const rnn *layer = (const rnn *)module;
+    tl_tensor carried = layer->carried[i];
+    return tl_tensor_slice(carried, 0, 0, layer->carries ? carried.shape.dims[0] : 0);
+}
+
+void tl_rnn_carry(tl_module *module, int i, tl_tensor state)
+{
+    rnn *layer = (rnn *)module;
+    tl_tensor_free(&layer->carried[i]);
+    layer->carried[i] = state;
+    layer->carries = state.shape.dims[0] > 0;
 }
 
 void tl_rnn_turn_round(tl_module *module)

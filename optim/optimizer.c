@@ -5,6 +5,7 @@
 #include "tensor/tensor_internal.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 tl_status tl_settings_check(const char *what, const tl_setting settings[], int count)
@@ -163,6 +164,20 @@ tl_status tl_optimizer_set_learning_rate(tl_optimizer *optimizer, double learnin
 double tl_optimizer_current_rate(const tl_optimizer *optimizer)
 {
     return optimizer->learning_rate * tl_schedule_factor(&optimizer->schedule, optimizer->steps);
+}
+
+void tl_optimizer_describe(const tl_optimizer *optimizer, char text[TL_OPTIMIZER_TEXT])
+{
+    const double *o = optimizer->settings;
+    const tl_clipping *c = &optimizer->clip;
+    const tl_schedule *s = &optimizer->schedule;
+    snprintf(
+        text, TL_OPTIMIZER_TEXT,
+        "%s (%.17g %.17g %.17g %.17g, from %.17g) clip (%.17g %.17g %.17g) schedule %d (%lld %.17g %.17g "
+        "%lld %d)",
+        optimizer->rule->name, o[0], o[1], o[2], o[3], optimizer->state_start, c->value, c->norm,
+        c->global_norm, (int)s->decay, (long long)s->decay_steps, s->decay_rate, s->alpha,
+        (long long)s->warmup_steps, s->staircase);
 }
 
 bool tl_optimizer_state_at(const tl_optimizer *optimizer, int index, tl_optimizer_state *state)

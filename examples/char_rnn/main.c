@@ -1,13 +1,11 @@
 /* Text learned character by character: stateful SimpleRNNs trained by truncated backpropagation through time
  * on tiny Shakespeare, a file, or this library's own source code; then they write. */
-#include "../common/output.h"
 #include "text.h"
 #include "writer.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 static network network_of(const options *o)
 {
@@ -23,7 +21,7 @@ static network network_of(const options *o)
 static tl_status check_plans(const options *o, const tl_alphabet *alphabet)
 {
     tl_tensor prime = {0};
-    if (check_output(o->training.save) != TL_OK || check_output(o->checkpoint) != TL_OK)
+    if (training_check(&o->training) != TL_OK)
         return tl_error_status();
     if (!o->prime || !*o->prime)
         return TL_OK;
@@ -37,16 +35,6 @@ static tl_status check_plans(const options *o, const tl_alphabet *alphabet)
 static int64_t steps_of(const training *t, tl_dataset train)
 {
     return tl_dataset_size(train) / t->batch_size * t->epochs;
-}
-
-static tl_status take_up(const options *o, tl_model *model, int *done)
-{
-    if (!o->resume || access(o->checkpoint, F_OK) != 0)
-        return TL_OK;
-    tl_status status = tl_checkpoint_load(model, o->checkpoint, done);
-    if (status == TL_OK)
-        fprintf(stderr, "Going on after epoch %d of %s\n", *done, o->checkpoint);
-    return status;
 }
 
 static tl_status report(const options *o, const writer *w, tl_dataset validation)
@@ -65,7 +53,6 @@ static tl_status train(const options *o, writer *w, const text *source)
 {
     const training *t = &o->training;
     corpus c = {0};
-    int done = 0;
     w->network = network_of(o);
     w->alphabet = tl_alphabet_from_text(source->bytes, source->size, .by_bytes = o->bytes);
     tl_status status = w->alphabet ? check_plans(o, w->alphabet) : tl_error_status();
@@ -75,14 +62,8 @@ static tl_status train(const options *o, writer *w, const text *source)
         status = build_writer(w, training_optimizer(t, steps_of(t, c.train)), (uint64_t)t->seed);
     if (status == TL_OK)
         status = tl_summary(w->model, stdout);
-    if (status == TL_OK)
-        status = take_up(o, w->model, &done);
-    const training_plan plan = {.data = c.train,
-                                .validation = c.validation,
-                                .in_order = true,
-                                .initial_epoch = done,
-                                .checkpoint = o->checkpoint,
-                                .monitor = "val_loss"};
+    const training_plan plan = {
+        .data = c.train, .validation = c.validation, .in_order = true, .monitor = "val_loss"};
     if (status == TL_OK)
         status = training_run(t, w->model, &plan) ? report(o, w, c.validation) : tl_error_status();
     free_corpus(&c);

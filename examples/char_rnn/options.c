@@ -22,12 +22,12 @@ static const char *find_mistake(const void *given, char text[], size_t size)
         mistake = find_out_of_range(ranges, sizeof ranges / sizeof ranges[0], text, size);
     if (!mistake)
         mistake = find_unknown(choices, sizeof choices / sizeof choices[0], text, size);
-    if (!mistake && o->resume && !o->checkpoint)
-        mistake = "--resume: expected with --checkpoint FILE";
-    if (!mistake && o->training.load && o->checkpoint)
-        mistake = "--load uses a saved model: there is nothing to --checkpoint";
     return mistake;
 }
+
+/* What makes a training another one, as far as tl_fit cannot see. */
+static const char *const settings[] = {
+    "units", "layers", "embedding", "initializer", "dropout", "recurrent-dropout", "bytes", NULL};
 
 int read_options(options *o, int argc, const char **argv)
 {
@@ -65,9 +65,6 @@ int read_options(options *o, int argc, const char **argv)
          "X"},
         {"window", 0, POPT_ARG_INT | POPT_ARGFLAG_SHOW_DEFAULT, &o->window, 0,
          "characters that gradients flow back; states are carried further", "N"},
-        {"checkpoint", 0, POPT_ARG_STRING, &o->checkpoint, 0,
-         "keep all of the training in this file, epoch by epoch", "FILE"},
-        {"resume", 0, POPT_ARG_NONE, &o->resume, 0, "go on from the checkpoint, if it is there", NULL},
         {"sample", 0, POPT_ARG_INT | POPT_ARGFLAG_SHOW_DEFAULT, &o->sample, 0,
          "characters to write in the end", "N"},
         {"temperature", 0, POPT_ARG_DOUBLE | POPT_ARGFLAG_SHOW_DEFAULT, &o->temperature, 0,
@@ -75,6 +72,7 @@ int read_options(options *o, int argc, const char **argv)
         {"top-k", 0, POPT_ARG_INT, &o->top_k, 0, "choose among the N likeliest (default: all)", "N"},
         {"prime", 0, POPT_ARG_STRING, &o->prime, 0, "what the sample begins with", "TEXT"},
         TRAINING_TABLE(&o->training),
+        CHECKPOINT_TABLE(&o->training),
         POPT_AUTOHELP POPT_TABLEEND};
     const command c = {.name = "char_rnn",
                        .usage =
@@ -82,7 +80,10 @@ int read_options(options *o, int argc, const char **argv)
                            "writes some with what they learned.\n",
                        .options = table,
                        .find_mistake = find_mistake,
-                       .given = o};
+                       .given = o,
+                       .names = settings,
+                       .listed = o->training.settings,
+                       .listed_size = SETTINGS_SIZE};
     return read_command(&c, argc, argv);
 }
 
@@ -92,6 +93,5 @@ void free_options(options *o)
     free(o->text);
     free(o->data);
     free(o->initializer);
-    free(o->checkpoint);
     free(o->prime);
 }

@@ -12,8 +12,6 @@ typedef struct options {
     double dropout, recurrent_dropout;
     char *initializer;
     int window;
-    char *checkpoint;
-    int resume;
     int sample; /* characters to write after training */
     double temperature;
     int top_k; /* 0: all */

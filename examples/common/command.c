@@ -1,5 +1,8 @@
 #include "command.h"
 
+#include "interrupt.h"
+
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,6 +59,47 @@ static void free_replaced(const defaults *d)
             free(d->texts[i]);
 }
 
+/* --- what options were given, as a text --- */
+
+static int is_among(const char *value, const char *const *expected)
+{
+    while (*expected && strcmp(*expected, value) != 0)
+        expected++;
+    return *expected != NULL;
+}
+
+/* Appends as snprintf does; what does not fit is left out. */
+static void append(char text[], size_t size, const char *format, ...)
+{
+    const size_t used = strlen(text);
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text + used, size - used, format, arguments);
+    va_end(arguments);
+}
+
+static void append_value(const struct poptOption *option, char text[], size_t size)
+{
+    const unsigned type = option->argInfo & POPT_ARG_MASK;
+    append(text, size, "%s%s ", *text ? " " : "", option->longName);
+    if (type == POPT_ARG_STRING)
+        append(text, size, "%s", *(char **)option->arg);
+    else if (type == POPT_ARG_DOUBLE)
+        append(text, size, "%.15g", *(double *)option->arg);
+    else /* numbers, and whether an option without a value was given */
+        append(text, size, "%lld",
+               type == POPT_ARG_LONGLONG ? *(long long *)option->arg : *(int *)option->arg);
+}
+
+static void list_values(const struct poptOption *table, const char *const names[], char text[], size_t size)
+{
+    for (; table->longName || table->shortName || table->arg; table++)
+        if (table->longName && is_among(table->longName, names))
+            append_value(table, text, size);
+}
+
+/* --- reading --- */
+
 int read_command(const command *c, int argc, const char **argv)
 {
     program = c->name;
@@ -77,6 +121,8 @@ int read_command(const command *c, int argc, const char **argv)
         status = take_argument(c, context);
     if (status == GO_ON && c->find_mistake && (mistake = c->find_mistake(c->given, text, sizeof text)))
         status = complain(mistake, NULL);
+    if (status == GO_ON && c->listed)
+        list_values(c->options, c->names, c->listed, c->listed_size);
     poptFreeContext(context);
     return status;
 }
@@ -92,13 +138,6 @@ const char *find_out_of_range(const range ranges[], int count, char text[], size
         return text;
     }
     return NULL;
-}
-
-static int is_among(const char *value, const char *const *expected)
-{
-    while (*expected && strcmp(*expected, value) != 0)
-        expected++;
-    return *expected != NULL;
 }
 
 const char *find_unknown(const choice choices[], int count, char text[], size_t size)
@@ -119,7 +158,7 @@ int fail(void)
 {
     fflush(stdout); /* what was printed came before the mistake */
     fprintf(stderr, "%s: %s\n", program, tl_error_message());
-    return 1;
+    return interrupted ? 128 + (int)interrupted : 1;
 }
 
 int finish(int status)

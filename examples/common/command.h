@@ -33,6 +33,12 @@ typedef struct command {
     const char *(*find_mistake)(const void *given, char text[], size_t size);
     const void *given;
 
+    /* The options, ended by NULL, of which values are listed as a text: "units 32 mask 0". Left alone if
+     * `listed` is NULL. */
+    const char *const *names;
+    char *listed;
+    size_t listed_size;
+
     char **argument; /* where a single argument behind the options goes, to be freed; NULL: there is none */
 } command;
 
@@ -45,7 +51,8 @@ int read_command(const command *c, int argc, const char **argv);
 const char *find_out_of_range(const range ranges[], int count, char text[], size_t size);
 const char *find_unknown(const choice choices[], int count, char text[], size_t size);
 
-/* Prints the library's message on standard error. Returns 1. */
+/* Prints the library's message on standard error. Returns 1, or what shells have for a program that a signal
+ * has ended, if that is what happened: 130 for SIGINT, 143 for SIGTERM. */
 int fail(void);
 
 /* The status of a program that has come to its end; output that was lost makes it a failure. */

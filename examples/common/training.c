@@ -1,5 +1,8 @@
 #include "training.h"
 
+#include "interrupt.h"
+#include "output.h"
+
 #include <limits.h>
 #include <math.h>
 #include <stdio.h>
@@ -27,6 +30,7 @@ int training_start(training *t, const training_defaults *d)
                     .schedule = strdup("constant"),
                     .learning_rate = own_rate ? d->learning_rate : NO_NUMBER,
                     .weight_decay = NO_NUMBER,
+                    .checkpoint_every = NOT_GIVEN,
                     .clipnorm = NO_NUMBER,
                     .global_clipnorm = own_norm ? d->global_clipnorm : NO_NUMBER,
                     .standard_norm = own_norm ? d->global_clipnorm : NO_NUMBER,
@@ -57,7 +61,15 @@ int training_start(training *t, const training_defaults *d)
         {"save", 0, POPT_ARG_STRING, &t->save, 0, "write the trained model to this file", "FILE"},
         {"load", 0, POPT_ARG_STRING, &t->load, 0, "use a saved model instead of training one", "FILE"},
         POPT_TABLEEND};
+    const struct poptOption checkpoints[CHECKPOINT_OPTIONS] = {
+        {"checkpoint", 0, POPT_ARG_STRING, &t->checkpoint, 0, "keep all of the training in this file",
+         "FILE"},
+        {"checkpoint-every", 0, POPT_ARG_INT, &t->checkpoint_every, 0,
+         "write it every N steps (default: after each epoch)", "N"},
+        {"resume", 0, POPT_ARG_NONE, &t->resume, 0, "go on from the checkpoint, if it is there", NULL},
+        POPT_TABLEEND};
     memcpy(t->table, table, sizeof table);
+    memcpy(t->checkpoint_table, checkpoints, sizeof checkpoints);
     return t->optimizer && t->schedule;
 }
 
@@ -68,6 +80,7 @@ void training_free(training *t)
     free(t->log);
     free(t->save);
     free(t->load);
+    free(t->checkpoint);
 }
 
 const char *training_mistake(const training *t, char text[], size_t size)
@@ -81,7 +94,8 @@ const char *training_mistake(const training *t, char text[], size_t size)
                             {"global-clipnorm", t->global_clipnorm, least, most},
                             {"validation-split", t->validation_split, 0, 0.999},
                             {"seed", (double)t->seed, 0, (double)LLONG_MAX},
-                            {"threads", t->threads, 0, 1024}};
+                            {"threads", t->threads, 0, 1024},
+                            {"checkpoint-every", t->checkpoint_every, 1, INT_MAX}};
     const choice choices[] = {{"optimizer", t->optimizer, optimizers}, {"schedule", t->schedule, schedules}};
     const char *mistake = find_out_of_range(ranges, sizeof ranges / sizeof ranges[0], text, size);
     if (!mistake)
@@ -94,7 +108,18 @@ const char *training_mistake(const training *t, char text[], size_t size)
         return "--weight-decay: expected with --optimizer adamw";
     if (t->load && (t->save || t->log))
         return "--load uses a saved model: there is nothing to --save or to --log";
+    if (t->load && t->checkpoint)
+        return "--load uses a saved model: there is nothing to --checkpoint";
+    if (!t->checkpoint && t->resume)
+        return "--resume: expected with --checkpoint FILE";
+    if (!t->checkpoint && t->checkpoint_every != NOT_GIVEN)
+        return "--checkpoint-every: expected with --checkpoint FILE";
     return NULL;
+}
+
+tl_status training_check(const training *t)
+{
+    return check_output(t->save) == TL_OK && check_output(t->checkpoint) == TL_OK ? TL_OK : tl_error_status();
 }
 
 int64_t training_samples(const training *t, int64_t samples)
@@ -154,10 +179,23 @@ static void print_best(const tl_history *history, const char *monitor)
                tl_epoch_value(&history->epochs[best], monitor));
 }
 
+/* The error of a training that a signal has ended. */
+static bool is_interrupted(const training *t)
+{
+    const char *name = interrupted == SIGINT ? "SIGINT" : "SIGTERM";
+    if (!interrupted)
+        return false;
+    if (t->checkpoint)
+        tl_error(TL_ERROR_STATE, "ended by %s; with --resume it goes on from %s", name, t->checkpoint);
+    else
+        tl_error(TL_ERROR_STATE, "ended by %s", name);
+    return true;
+}
+
 bool training_run(const training *t, tl_model *model, const training_plan *plan)
 {
     bool given = tl_dataset_ok(plan->validation), validates = given || t->validation_split > 0;
-    tl_callback *callbacks[4];
+    tl_callback *callbacks[3];
     int count = 0;
     if (validates)
         callbacks[count++] =
@@ -167,17 +205,20 @@ bool training_run(const training *t, tl_model *model, const training_plan *plan)
             tl_reduce_lr_on_plateau(.monitor = validates ? "val_loss" : "loss", .factor = 0.5, .patience = 2);
     if (t->log)
         callbacks[count++] = tl_csv_log(t->log);
-    if (plan->checkpoint)
-        callbacks[count++] = tl_checkpoint(plan->checkpoint);
+    const int64_t every = t->checkpoint_every == NOT_GIVEN ? 0 : t->checkpoint_every;
+    catch_interrupts();
     tl_history *history =
-        tl_fit(model, plan->data, .epochs = t->epochs, .initial_epoch = plan->initial_epoch,
-               .batch_size = t->batch_size, .validation_split = given ? 0 : t->validation_split,
-               .validation_data = plan->validation, .no_shuffle = plan->in_order, .seed = (uint64_t)t->seed,
-               .verbose = 1, .callbacks = {callbacks, count});
+        tl_fit(model, plan->data, .epochs = t->epochs, .batch_size = t->batch_size,
+               .validation_split = given ? 0 : t->validation_split, .validation_data = plan->validation,
+               .no_shuffle = plan->in_order, .seed = (uint64_t)t->seed, .verbose = 1,
+               .callbacks = {callbacks, count}, .checkpoint = t->checkpoint, .checkpoint_every = every,
+               .resume = t->resume, .settings = t->settings, .stop = &interrupted);
+    release_interrupts();
     if (!history)
-        return false;
-    if (validates)
+        interrupted = 0; /* it is the error that ends the program */
+    bool done = history && !is_interrupted(t);
+    if (done && validates)
         print_best(history, plan->monitor);
     tl_history_free(history);
-    return true;
+    return done;
 }

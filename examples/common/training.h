@@ -6,7 +6,7 @@
 
 #include <tapeloop.h>
 
-enum { TRAINING_OPTIONS = 15 };
+enum { TRAINING_OPTIONS = 15, CHECKPOINT_OPTIONS = 4, SETTINGS_SIZE = 600 };
 
 typedef struct training {
     int epochs, batch_size;
@@ -19,7 +19,10 @@ typedef struct training {
     long long seed;
     int threads; /* 0: as many as there are cores */
     char *log, *save, *load;
-    struct poptOption table[TRAINING_OPTIONS];
+    char *checkpoint; /* NULL: none */
+    int checkpoint_every, resume;
+    char settings[SETTINGS_SIZE]; /* what else a checkpoint has to agree with: command.h's `listed` */
+    struct poptOption table[TRAINING_OPTIONS], checkpoint_table[CHECKPOINT_OPTIONS];
 } training;
 
 /* What a program has to say about its own defaults. */
@@ -40,11 +43,20 @@ void training_free(training *t);
         NULL, 0, POPT_ARG_INCLUDE_TABLE, (t)->table, 0, "Training:", NULL                                    \
     }
 
+/* And those of checkpoints, for programs that train one model. */
+#define CHECKPOINT_TABLE(t)                                                                                  \
+    {                                                                                                        \
+        NULL, 0, POPT_ARG_INCLUDE_TABLE, (t)->checkpoint_table, 0, "Checkpoints:", NULL                      \
+    }
+
 /* The names of what weights may start from, ended by NULL: for choices. */
 extern const char *const initializers[];
 
 /* What is wrong with them, as find_mistake of command.h. */
 const char *training_mistake(const training *t, char text[], size_t size);
+
+/* An error if a file that is to be written, the model or a checkpoint, cannot be. For before the training. */
+tl_status training_check(const training *t);
 
 /* The optimizer they ask for, in a training of so many steps, which tell schedules how long they are. NULL
  * with the error set. */
@@ -59,15 +71,14 @@ int64_t training_steps(const training *t, int64_t samples);
 /* What to train on, and how as far as options do not say. */
 typedef struct training_plan {
     tl_dataset data;
-    tl_dataset validation;  /* empty: split off the data */
-    const char *monitor;    /* what tells the best epoch: "val_accuracy", "val_loss" */
-    bool in_order;          /* do not shuffle */
-    int initial_epoch;      /* epochs done before */
-    const char *checkpoint; /* a file, written after each epoch; NULL: none */
+    tl_dataset validation; /* empty: split off the data */
+    const char *monitor;   /* what tells the best epoch: "val_accuracy", "val_loss" */
+    bool in_order;         /* do not shuffle */
 } training_plan;
 
 /* Trains a compiled model, with progress on standard error. With validation data the weights of the epoch
- * that did best are kept, and that epoch is printed. False with the error set. */
+ * that did best are kept, and that epoch is printed. False with the error set: that of a training that SIGINT
+ * or SIGTERM has ended too, after its step and the checkpoint, and fail() knows. */
 bool training_run(const training *t, tl_model *model, const training_plan *plan);
 
 #endif

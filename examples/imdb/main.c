@@ -44,7 +44,7 @@ static tl_imdb *read_reviews(const options *o)
 /* Finds out before training, not after it, whether what follows will work. */
 static tl_status check_plans(const options *o)
 {
-    if (o->training.save && tl_safetensors_writable(o->training.save) != TL_OK)
+    if (training_check(&o->training) != TL_OK)
         return tl_error_status();
     return o->text ? check_review(o->text, "the review") : TL_OK;
 }

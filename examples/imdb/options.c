@@ -28,6 +28,19 @@ static const char *find_mistake(const void *given, char text[], size_t size)
     return mistake;
 }
 
+/* What makes a training another one, as far as tl_fit cannot see. */
+static const char *const settings[] = {"num-words",
+                                       "embedding",
+                                       "units",
+                                       "mask",
+                                       "bidirectional",
+                                       "pooling",
+                                       "normalize",
+                                       "dropout",
+                                       "recurrent-dropout",
+                                       "recurrent-initializer",
+                                       NULL};
+
 int read_options(options *o, int argc, const char **argv)
 {
     *o = (options){.maxlen = NOT_GIVEN,
@@ -64,6 +77,7 @@ int read_options(options *o, int argc, const char **argv)
         {"predict", 0, POPT_ARG_NONE, &o->predict, 0,
          "judge the review TEXT, or one review a line from standard input", NULL},
         TRAINING_TABLE(&o->training),
+        CHECKPOINT_TABLE(&o->training),
         POPT_AUTOHELP POPT_TABLEEND};
     const command c = {.name = "imdb",
                        .usage =
@@ -72,6 +86,9 @@ int read_options(options *o, int argc, const char **argv)
                        .options = table,
                        .find_mistake = find_mistake,
                        .given = o,
+                       .names = settings,
+                       .listed = o->training.settings,
+                       .listed_size = SETTINGS_SIZE,
                        .argument = &o->text};
     return read_command(&c, argc, argv);
 }

@@ -46,8 +46,8 @@ static int run(const options *o)
     if (o->training.load && !(model = load_network(&n, o->training.load)))
         return fail();
     const reading r = reading_of(&n);
-    if ((o->training.save && tl_safetensors_writable(o->training.save) != TL_OK) ||
-        read_digits(&d, o->data) != TL_OK || !tl_tensor_ok(pictures = copy_of(d.test.pixels)))
+    if (training_check(&o->training) != TL_OK || read_digits(&d, o->data) != TL_OK ||
+        !tl_tensor_ok(pictures = copy_of(d.test.pixels)))
         status = fail();
     if (status == 0) {
         rearrange(&d.train, &r);

@@ -27,6 +27,20 @@ static const char *find_mistake(const void *given, char text[], size_t size)
     return mistake;
 }
 
+/* What makes a training another one, as far as tl_fit cannot see. */
+static const char *const settings[] = {"sequence",
+                                       "permute",
+                                       "units",
+                                       "layers",
+                                       "bidirectional",
+                                       "activation",
+                                       "kernel-initializer",
+                                       "recurrent-initializer",
+                                       "dropout",
+                                       "recurrent-dropout",
+                                       "return-sequences",
+                                       NULL};
+
 int read_options(options *o, int argc, const char **argv)
 {
     *o = (options){.sequence = strdup("rows"),
@@ -68,13 +82,17 @@ int read_options(options *o, int argc, const char **argv)
          "learn to name the class at every step, and take the last", NULL},
         {"show", 0, POPT_ARG_INT | POPT_ARGFLAG_SHOW_DEFAULT, &o->show, 0, "test images to draw", "N"},
         TRAINING_TABLE(&o->training),
+        CHECKPOINT_TABLE(&o->training),
         POPT_AUTOHELP POPT_TABLEEND};
     const command c = {.name = "mnist",
                        .usage =
                            "[OPTION...]\nTrains a SimpleRNN to name images that it reads as sequences.\n",
                        .options = table,
                        .find_mistake = find_mistake,
-                       .given = o};
+                       .given = o,
+                       .names = settings,
+                       .listed = o->training.settings,
+                       .listed_size = SETTINGS_SIZE};
     return read_command(&c, argc, argv);
 }
 

@@ -63,8 +63,7 @@ static void read_weights(void)
 
 static void read_checkpoint(void)
 {
-    int epochs;
-    ck_assert_int_ne(tl_checkpoint_load(model, path, &epochs), TL_OK);
+    ck_assert_int_ne(tl_checkpoint_load(model, path), TL_OK);
 }
 
 /* The last message ends so, or the test fails and shows both. */
@@ -121,9 +120,9 @@ END_TEST
 /* Brackets within brackets are no way to use up the stack. */
 START_TEST(a_header_is_nested_only_so_deep)
 {
-    enum { DEPTH = 1 << 20 };
+    enum { DEPTH = 1 << 16 };
     char *bytes = malloc(8 + 5 + DEPTH);
-    memcpy(bytes, "\x05\0\x10\0\0\0\0\0{\"a\":", 8 + 5);
+    memcpy(bytes, "\x05\0\x01\0\0\0\0\0{\"a\":", 8 + 5);
     memset(bytes + 8 + 5, '[', DEPTH);
     put_bytes(path, bytes, 8 + 5 + DEPTH);
     free(bytes);

@@ -1,8 +1,10 @@
 #include "tests/data/safetensors_internal.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 
 /* ---- writing what cannot be written ---- */
@@ -226,13 +228,37 @@ START_TEST(a_new_file_takes_the_place_of_the_old)
     put_bytes(".tapeloop-0.tmp", "left by a crash", 15);
     tl_tensor a = counting(TL_F64, tl_shape(3));
     ck_assert_int_eq(tl_safetensors_write(path, &(tl_named_tensor){"a", a}, 1, NULL, 0), TL_OK);
-    ck_assert_int_eq(files(), 2);
+    ck_assert_int_eq(files(), 1); /* what was left is gone */
     tl_safetensors *file = read_or_fail();
     expect_tensor(file, "a", a);
     ck_assert_int_eq(tl_safetensors_write(path, NULL, 0, NULL, 0), TL_OK);
     expect_tensor(file, "a", a); /* what was read stays */
     tl_safetensors_free(file);
     tl_tensor_free(&a);
+}
+END_TEST
+
+/* Files of writers that live, and what is not ours to remove, are left alone. */
+START_TEST(temporary_files_in_use_are_left)
+{
+    put_bytes(".tapeloop-0.tmp", "being written", 13);
+    ck_assert_int_eq(mkdir(".tapeloop-1.tmp", 0755), 0);
+    ck_assert_int_eq(symlink("elsewhere", ".tapeloop-2.tmp"), 0);
+    put_bytes("elsewhere", "of somebody", 11);
+    put_bytes(".tapeloop-3.tmp", "left by a crash", 15);
+    int writer = open(".tapeloop-0.tmp", O_WRONLY);
+    ck_assert_int_eq(flock(writer, LOCK_EX), 0);
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(tl_safetensors_write(path, NULL, 0, NULL, 0), TL_OK);
+    ck_assert_int_eq(files(), 5); /* the fourth is gone */
+    ck_assert_int_ne(access(".tapeloop-3.tmp", F_OK), 0);
+    ck_assert_int_eq(close(writer), 0); /* as when it is killed */
+    ck_assert_int_eq(tl_safetensors_write(path, NULL, 0, NULL, 0), TL_OK);
+    ck_assert_int_eq(files(), 4);
+    size_t size;
+    char *bytes = get_bytes("elsewhere", &size);
+    ck_assert_str_eq(bytes, "of somebody");
+    free(bytes);
 }
 END_TEST
 
@@ -295,6 +321,7 @@ int main(void)
     tcase_add_test(tests, a_full_disk_leaves_the_old_file);
     tcase_add_test(tests, permissions_are_those_of_fopen);
     tcase_add_test(tests, a_new_file_takes_the_place_of_the_old);
+    tcase_add_test(tests, temporary_files_in_use_are_left);
     tcase_add_test(tests, a_link_leads_to_its_file);
     tcase_add_test(tests, an_absolute_path_is_fine);
     tcase_add_test(tests, asking_changes_nothing);

@@ -368,6 +368,7 @@ class Checkpoints(Text):
         started, done = self.checkpoint(self.folder / "new", "--resume")
         self.assertEqual(started, whole)
         self.assertNotIn("Going on", done.stderr)
+        self.assertEqual(done.stderr.splitlines()[1], f"There is no {self.folder / 'new'} yet: starting anew")
 
     def test_without_resume_starts_anew(self):
         path = self.folder / "file"
@@ -387,16 +388,48 @@ class Checkpoints(Text):
                 self.assert_fails(run(*resume), path)
                 self.assertEqual(path.read_bytes(), content)
         path.write_bytes(whole)
-        for options in (("--units", 7), ("--layers", 2), ("--optimizer", "sgd"), ("--embedding", 0)):
+        for *options, said in (
+            ("--units", 7, "units 6 layers 1"), ("--layers", 2, "layers embedding simple_rnn dense in"),
+            ("--embedding", 0, "layers embedding"), ("--dropout", 0.2, "layers embedding"),
+            ("--recurrent-dropout", 0.2, "recurrent-dropout 0 in the checkpoint, here ..."), ("--optimizer", "sgd", "optimizer adam ("),
+            ("--schedule", "cosine", "schedule 0 (0 0 0 0 0) in"), ("--clipnorm", 1, "clip (0 0 5)"),
+            ("--lr", 0.1, "first learning rate 0.002"), ("--seed", 3, "seed 0 in the checkpoint, here 3"),
+            ("--batch-size", 4, "batch size 8 in the checkpoint, here 4"), ("--window", 16, "data ["),
+            ("--validation-split", 0.3, "data ["),
+        ):  # fmt: skip
             with self.subTest(options=options):
-                self.assert_fails(run(*resume, *options), path)
+                self.assert_fails(run(*resume, *options), path, "of another training", said)
+                self.assertEqual(path.read_bytes(), whole)
         path.write_bytes(self.saved(*TINY))
         self.assert_fails(run(*resume), path)
         self.assertEqual(log.read_text(), "old")
 
     def test_needs_checkpoint(self):
         self.assert_misused(run("--resume"), "--resume", "--checkpoint")
+        self.assert_misused(run("--checkpoint-every", 3), "--checkpoint-every", "--checkpoint")
+        self.assert_misused(run("--checkpoint", "a", "--checkpoint-every", 0), "--checkpoint-every 0", "expected 1 to")
         self.assert_misused(run("--load", "a", "--checkpoint", "b"), "--load", "--checkpoint")
+
+    def test_more_often(self):
+        """How often it is written changes nothing else."""
+        whole, _ = self.checkpoint(self.folder / "whole")
+        for every in (1, 7, 10000):
+            often, done = self.checkpoint(self.folder / f"every {every}", "--checkpoint-every", every)
+            self.assertEqual(often, whole)
+
+    def test_best_epoch_is_remembered(self):
+        """An epoch from before the checkpoint may be the best, of which weights are saved and measured."""
+        ruin = (*self.options, "--epochs", 4, "--lr", 0.3)
+        whole = self.saved(*ruin)
+        told = self.train(*ruin).stdout
+        self.assertNotIn("best_epoch: 4", told)
+        path, log = self.folder / "file", self.folder / "log.csv"
+        for epochs in (3, 4):
+            done = self.train(*ruin, "--epochs", epochs, "--checkpoint", path, "--resume", "--save", self.folder / "m",
+                              "--log", log)  # fmt: skip
+        self.assertEqual(done.stdout, told)
+        self.assertEqual((self.folder / "m").read_bytes(), whole)
+        self.assertEqual([row["epoch"] for row in history(log)], [1, 2, 3, 4])
 
 
 class Data(Case):
@@ -489,7 +522,7 @@ class CommandLine(Case):
         for option, default in (
             ("text", ""), ("data", ""), ("bytes", ""), ("units", "256"), ("layers", "1"),
             ("embedding", "as many as units"), ("initializer", '"random_uniform"'), ("dropout", ""),
-            ("recurrent-dropout", ""), ("window", "64"), ("checkpoint", ""), ("resume", ""), ("sample", "500"),
+            ("recurrent-dropout", ""), ("window", "64"), ("checkpoint", ""), ("checkpoint-every", "after each epoch"), ("resume", ""), ("sample", "500"),
             ("temperature", "1"), ("top-k", "all"), ("prime", ""), ("epochs", "12"), ("batch-size", "32"),
             ("optimizer", '"adam"'), ("lr", "0.002"), ("schedule", '"constant"'), ("weight-decay", "0.004"),
             ("clipnorm", ""), ("global-clipnorm", "5"), ("validation-split", "0.1"), ("seed", "0"),

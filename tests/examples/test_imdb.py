@@ -41,6 +41,9 @@ OPTIONS = {
     "log": None,
     "save": None,
     "load": None,
+    "checkpoint": None,
+    "checkpoint-every": "after each epoch",
+    "resume": None,
     "predict": None,
 }
 
@@ -237,6 +240,8 @@ class CommandLine(Case):
     def test_nothing_to_save_of_a_loaded_model(self):
         self.assert_misused(run("--load", "a", "--save", "b"), "--load", "--save")
         self.assert_misused(run("--load", "a", "--log", "b"), "--load", "--log")
+        self.assert_misused(run("--load", "a", "--checkpoint", "b"), "--load", "--checkpoint")
+        self.assert_misused(run("--resume"), "--resume", "--checkpoint")
 
     def test_wrong_words(self):
         self.assert_misused(run("--epoch-count", "3"), "--epoch-count", "unknown option")
@@ -562,7 +567,7 @@ class Results(Case):
     def test_unwritable(self):
         plain = self.folder / "plain"
         plain.write_text("not a folder")
-        for option in ("--save", "--log"):
+        for option in ("--save", "--log", "--checkpoint"):
             for path, reason in (
                 (self.folder / "none" / "file", "No such file or directory"),
                 (self.folder, "Is a directory"),
@@ -577,7 +582,7 @@ class Results(Case):
     def test_forbidden(self):
         self.folder.chmod(0o500)
         self.addCleanup(self.folder.chmod, 0o700)
-        for option in ("--save", "--log"):
+        for option in ("--save", "--log", "--checkpoint"):
             self.assert_fails(run("--epochs", 1, option, self.folder / "file"), "file", "Permission denied")
 
     def test_old_results_outlive_a_failed_start(self):

@@ -462,7 +462,7 @@ class Files(Case):
 
     def test_results_that_cannot_be_written(self):
         """Known before the training; nothing is touched."""
-        for option in ("--save", "--log"):
+        for option in ("--save", "--log", "--checkpoint"):
             for path, reason in ((self.folder / "none" / "file", "No such file"), (self.folder, "Is a directory")):
                 with self.subTest(option=option, path=path):
                     self.assert_fails(run("--data", self.data, *TINY, option, path), path, reason)
@@ -504,6 +504,7 @@ class CommandLine(Case):
             ("batch-size", "32"), ("optimizer", '"adam"'), ("lr", "the optimizer's"), ("schedule", '"constant"'),
             ("weight-decay", "0.004"), ("clipnorm", ""), ("global-clipnorm", ""), ("validation-split", "0"),
             ("seed", "0"), ("threads", "all cores"), ("log", ""), ("save", ""), ("load", ""),
+            ("checkpoint", ""), ("checkpoint-every", "after each epoch"), ("resume", ""),
         ):  # fmt: skip
             self.assertRegex(text, rf" --{option}(?:=\S+)? (?:(?! --).)+{re.escape(f'(default: {default}' if default else '')}")
 
@@ -538,6 +539,8 @@ class CommandLine(Case):
         self.assert_misused(run("--weight-decay", 0.1), "--weight-decay", "adamw")
         self.assert_misused(run("--load", "a", "--save", "b"), "--load", "--save")
         self.assert_misused(run("--load", "a", "--log", "b"), "--load", "--log")
+        self.assert_misused(run("--load", "a", "--checkpoint", "b"), "--load", "--checkpoint")
+        self.assert_misused(run("--resume"), "--resume", "--checkpoint")
         self.assert_misused(run("stray"), "stray", "unexpected")
         self.assert_misused(run("--unit", 3), "--unit", "unknown option")
 

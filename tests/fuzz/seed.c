@@ -15,6 +15,6 @@ int main(int count, char *arguments[])
     char path[PATH_MAX];
     EXPECT(count == 2);
     EXPECT(tl_save(small_model(), path_in(arguments[1], "weights", path)) == TL_OK);
-    EXPECT(tl_checkpoint_save(small_model(), path_in(arguments[1], "checkpoint", path), 3) == TL_OK);
+    EXPECT(tl_checkpoint_save(small_model(), path_in(arguments[1], "checkpoint", path)) == TL_OK);
     return EXIT_SUCCESS;
 }
