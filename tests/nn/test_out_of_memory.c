@@ -168,7 +168,7 @@ static tl_status fit_with(tl_callback_list callbacks, const char *checkpoint)
 {
     tl_history *history =
         tl_fit(model, data, .epochs = 2, .batch_size = BATCH, .validation_split = 0.2, .seed = 3,
-               .callbacks = callbacks, .checkpoint = checkpoint, .checkpoint_every = 1);
+               .callbacks = callbacks, .checkpoint = checkpoint, .checkpoint_every = checkpoint ? 1 : 0);
     if (!history)
         return tl_error_status();
     for (int i = 0; i < history->count; i++) {
