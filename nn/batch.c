@@ -240,6 +240,12 @@ static tl_status gather_gradients(tl_model *model, double weight, double nominal
     return TL_OK;
 }
 
+void tl_batch_clear_gradients(const tl_model *model)
+{
+    for (int i = 0; i < model->parameter_count; i++)
+        tl_parameter_clear_gradient(model->parameters[i]);
+}
+
 /* A step of the optimizer; with anomaly detection between a look at the gradients and one at the weights. */
 static tl_status step_optimizer(const tl_model *model)
 {
@@ -284,9 +290,12 @@ static tl_status run_shards(tl_batch_run *run)
         nominal += result->nominal;
     }
     run->sums_weight += weight;
-    if (records(run) && gather_gradients(run->model, weight, nominal) != TL_OK)
-        return tl_error_status();
-    return run->mode == TL_BATCH_TRAIN ? step_optimizer(run->model) : TL_OK;
+    tl_status status = records(run) ? gather_gradients(run->model, weight, nominal) : TL_OK;
+    if (status == TL_OK && run->mode == TL_BATCH_TRAIN)
+        status = step_optimizer(run->model);
+    if (status != TL_OK)
+        tl_batch_clear_gradients(run->model); /* or the next batch would add its own to them */
+    return status;
 }
 
 tl_status tl_batch_process(tl_batch_run *run, int64_t start, int64_t count)

@@ -44,6 +44,9 @@ tl_shape tl_batch_output_shape(const tl_batch_run *run);
 /* The batch of samples [start, start + count) in order: what the mode says. */
 tl_status tl_batch_process(tl_batch_run *run, int64_t start, int64_t count);
 
+/* Makes the gradients of all parameters zero, as a batch that fails once they are there does by itself. */
+void tl_batch_clear_gradients(const tl_model *model);
+
 /* The losses of rows, in the scope "loss", and what each of them, or of their steps, weighs: 0 where masked.
  */
 tl_var *tl_batch_loss_rows(const tl_model *model, tl_var *prediction, tl_var *target);

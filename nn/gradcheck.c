@@ -24,22 +24,16 @@ static tl_status evaluate(void *context, double *loss)
     return TL_OK;
 }
 
-static void clear_gradients(const tl_model *model)
-{
-    for (int i = 0; i < model->parameter_count; i++)
-        tl_parameter_clear_gradient(model->parameters[i]);
-}
-
 static tl_status differentiate(void *context, const tl_tensor gradients[])
 {
     const tl_model *model = ((const tl_batch_run *)context)->model;
     tl_metrics metrics;
-    clear_gradients(model);
+    tl_batch_clear_gradients(model);
     tl_status status = process(context, TL_BATCH_DIFFERENTIATE, &metrics);
     for (int i = 0; i < model->parameter_count && status == TL_OK; i++)
         if (gradients[i].storage)
             status = tl_tensor_copy(gradients[i], model->parameters[i]->gradient);
-    clear_gradients(model);
+    tl_batch_clear_gradients(model);
     return status;
 }
 
