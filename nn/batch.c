@@ -347,6 +347,16 @@ tl_status tl_batch_start(const tl_batch_run *run)
     return TL_OK;
 }
 
+tl_status tl_batch_check_rows(const char *what, tl_tensor x, tl_tensor y)
+{
+    if (!x.storage || !y.storage)
+        return tl_missing(what, x.storage ? "y" : "x");
+    if (x.shape.rank < 1 || y.shape.rank < 1 || x.shape.dims[0] != y.shape.dims[0] || x.shape.dims[0] < 1)
+        return tl_error(TL_ERROR_SHAPE, "%s: x %s and y %s, expected one number of rows, at least 1", what,
+                        TL_SHAPE_TEXT(x.shape), TL_SHAPE_TEXT(y.shape));
+    return TL_OK;
+}
+
 tl_shape tl_batch_output_shape(const tl_batch_run *run)
 {
     const tl_model *model = run->model;

@@ -35,6 +35,9 @@ typedef struct tl_batch_run {
 /* Builds a model that is not built yet, in f32, for samples [samples, ...] of a shape. */
 tl_status tl_build_for(tl_model *model, tl_shape samples, uint64_t seed);
 
+/* Checks that x and y are there, and of one number of rows, for operation `what` on a batch given whole. */
+tl_status tl_batch_check_rows(const char *what, tl_tensor x, tl_tensor y);
+
 /* Checks that the data suit the model. */
 tl_status tl_batch_start(const tl_batch_run *run);
 

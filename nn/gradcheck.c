@@ -52,17 +52,6 @@ static tl_status check_model(const tl_model *model, tl_gradcheck_report *report)
     return tl_error(TL_ERROR_ARGUMENT, "gradcheck: the model has no trainable parameters");
 }
 
-static tl_status check_batch(const tl_batch_run *run)
-{
-    tl_tensor x = run->data.x, y = run->data.y;
-    if (!x.storage || !y.storage)
-        return tl_missing("gradcheck", x.storage ? "y" : "x");
-    if (x.shape.rank < 1 || y.shape.rank < 1 || x.shape.dims[0] != y.shape.dims[0] || x.shape.dims[0] < 1)
-        return tl_error(TL_ERROR_SHAPE, "gradcheck: x %s and y %s, expected one number of rows, at least 1",
-                        TL_SHAPE_TEXT(x.shape), TL_SHAPE_TEXT(y.shape));
-    return tl_batch_start(run);
-}
-
 static tl_status check_parameters(tl_batch_run *run, const tl_gradcheck_options *options,
                                   tl_gradcheck_report *report)
 {
@@ -102,7 +91,7 @@ tl_status tl_gradcheck_model(tl_model *model, tl_tensor x, tl_tensor y, const tl
                         .data = {.x = x, .y = y},
                         .seed = model->seed,
                         .step_number = (uint64_t)tl_optimizer_steps(model->optimizer)};
-    if (check_batch(&run) != TL_OK)
+    if (tl_batch_check_rows("gradcheck", x, y) != TL_OK || tl_batch_start(&run) != TL_OK)
         return tl_error_status();
     run.batch_size = x.shape.dims[0];
     tl_status status = check_parameters(&run, options, report);
