@@ -240,6 +240,12 @@ static tl_status gather_gradients(tl_model *model, double weight, double nominal
     return TL_OK;
 }
 
+void tl_batch_clear_gradients(const tl_model *model)
+{
+    for (int i = 0; i < model->parameter_count; i++)
+        tl_parameter_clear_gradient(model->parameters[i]);
+}
+
 /* A step of the optimizer; with anomaly detection between a look at the gradients and one at the weights. */
 static tl_status step_optimizer(const tl_model *model)
 {
@@ -284,9 +290,12 @@ static tl_status run_shards(tl_batch_run *run)
         nominal += result->nominal;
     }
     run->sums_weight += weight;
-    if (records(run) && gather_gradients(run->model, weight, nominal) != TL_OK)
-        return tl_error_status();
-    return run->mode == TL_BATCH_TRAIN ? step_optimizer(run->model) : TL_OK;
+    tl_status status = records(run) ? gather_gradients(run->model, weight, nominal) : TL_OK;
+    if (status == TL_OK && run->mode == TL_BATCH_TRAIN)
+        status = step_optimizer(run->model);
+    if (status != TL_OK)
+        tl_batch_clear_gradients(run->model); /* or the next batch would add its own to them */
+    return status;
 }
 
 tl_status tl_batch_process(tl_batch_run *run, int64_t start, int64_t count)
@@ -335,6 +344,16 @@ tl_status tl_batch_start(const tl_batch_run *run)
         return tl_error(TL_ERROR_SHAPE,
                         "the model was built for samples of shape %s, those of the data %s are %s",
                         TL_SHAPE_TEXT(model->input), TL_SHAPE_TEXT(samples), TL_SHAPE_TEXT(row));
+    return TL_OK;
+}
+
+tl_status tl_batch_check_rows(const char *what, tl_tensor x, tl_tensor y)
+{
+    if (!x.storage || !y.storage)
+        return tl_missing(what, x.storage ? "y" : "x");
+    if (x.shape.rank < 1 || y.shape.rank < 1 || x.shape.dims[0] != y.shape.dims[0] || x.shape.dims[0] < 1)
+        return tl_error(TL_ERROR_SHAPE, "%s: x %s and y %s, expected one number of rows, at least 1", what,
+                        TL_SHAPE_TEXT(x.shape), TL_SHAPE_TEXT(y.shape));
     return TL_OK;
 }
 

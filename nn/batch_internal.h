@@ -35,6 +35,9 @@ typedef struct tl_batch_run {
 /* Builds a model that is not built yet, in f32, for samples [samples, ...] of a shape. */
 tl_status tl_build_for(tl_model *model, tl_shape samples, uint64_t seed);
 
+/* Checks that x and y are there, and of one number of rows, for operation `what` on a batch given whole. */
+tl_status tl_batch_check_rows(const char *what, tl_tensor x, tl_tensor y);
+
 /* Checks that the data suit the model. */
 tl_status tl_batch_start(const tl_batch_run *run);
 
@@ -43,6 +46,9 @@ tl_shape tl_batch_output_shape(const tl_batch_run *run);
 
 /* The batch of samples [start, start + count) in order: what the mode says. */
 tl_status tl_batch_process(tl_batch_run *run, int64_t start, int64_t count);
+
+/* Makes the gradients of all parameters zero, as a batch that fails once they are there does by itself. */
+void tl_batch_clear_gradients(const tl_model *model);
 
 /* The losses of rows, in the scope "loss", and what each of them, or of their steps, weighs: 0 where masked.
  */

@@ -1,15 +1,13 @@
 #include "nn/callback.h"
 #include "nn/model.h"
 #include "nn/monitor_internal.h"
+#include "nn/run_log_internal.h"
 #include "tensor/error_internal.h"
 #include "tensor/memory_internal.h"
 #include "tensor/options_internal.h"
 
-#include <errno.h>
 #include <math.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 tl_status tl_monitor_start(tl_monitor *monitor, const char *key, double min_delta)
 {
@@ -218,103 +216,57 @@ tl_callback *tl_model_checkpoint_with(const tl_model_checkpoint_options *options
 
 typedef struct csv_log {
     tl_callback callback;
-    char *path;
-    FILE *file;
-    int64_t lines; /* of epochs */
-    bool durable;  /* lines have to be on the disk before a checkpoint that knows of them */
+    tl_run_log log;
 } csv_log;
 
-static const char csv_header[] = "epoch,seconds,loss,accuracy,val_loss,val_accuracy\n";
-
-static tl_status csv_failure(const csv_log *log)
-{
-    return tl_error(tl_status_of(errno), "csv_log: cannot write %s: %s", log->path, strerror(errno));
-}
-
-static tl_status csv_begin_anew(csv_log *log)
-{
-    log->file = fopen(log->path, "w");
-    if (!log->file || fputs(csv_header, log->file) < 0 || fflush(log->file) != 0)
-        return csv_failure(log);
-    return TL_OK;
-}
-
-/* Goes on behind the lines that the training had when its checkpoint was written, and cuts off later ones. */
-static tl_status csv_go_on(csv_log *log)
-{
-    char start[sizeof csv_header];
-    log->file = fopen(log->path, "r+");
-    if (!log->file)
-        return csv_failure(log);
-    bool ours = fgets(start, sizeof start, log->file) && strcmp(start, csv_header) == 0;
-    int64_t lines = 0;
-    for (int c; ours && lines < log->lines && (c = getc(log->file)) != EOF;)
-        lines += c == '\n';
-    if (!ours || lines < log->lines)
-        return tl_error(TL_ERROR_FORMAT, "csv_log: %s is not the log of this training, which has %lld lines",
-                        log->path, (long long)log->lines);
-    const off_t end = ftello(log->file);
-    if (end < 0 || ftruncate(fileno(log->file), end) != 0 || fseeko(log->file, end, SEEK_SET) != 0)
-        return csv_failure(log);
-    return TL_OK;
-}
+static const char csv_header[] = "epoch,seconds,loss,accuracy,val_loss,val_accuracy";
 
 static tl_status csv_begin(tl_callback *callback, struct tl_model *model)
 {
-    csv_log *log = (csv_log *)callback;
+    tl_run_log *log = &((csv_log *)callback)->log;
+    bool anew;
     (void)model;
-    struct stat status;
-    bool stream = stat(log->path, &status) == 0 && !S_ISREG(status.st_mode); /* with no lines to go back to */
-    return log->lines > 0 && !stream ? csv_go_on(log) : csv_begin_anew(log);
+    if (tl_run_log_open(log, csv_header, &anew) != TL_OK)
+        return tl_error_status();
+    if (!anew)
+        return TL_OK;
+    fprintf(log->file, "%s\n", csv_header);
+    return tl_run_log_flush(log);
 }
 
 static tl_status csv_remember(tl_callback *callback, struct tl_model *model, tl_memory *memory)
 {
-    csv_log *log = (csv_log *)callback;
     (void)model;
-    log->durable = true;
-    return tl_remember_count(memory, "csv_log/lines", &log->lines);
-}
-
-/* What is no file, such as a pipe, has nothing to bring to a disk. */
-static bool csv_flush(const csv_log *log)
-{
-    return fflush(log->file) == 0 &&
-           (!log->durable || fsync(fileno(log->file)) == 0 || errno == EINVAL || errno == ENOTSUP);
+    return tl_run_log_remember(&((csv_log *)callback)->log, memory, "csv_log/lines");
 }
 
 static tl_status csv_epoch_end(tl_callback *callback, struct tl_model *model, const tl_epoch *epoch,
                                bool *stop)
 {
-    csv_log *log = (csv_log *)callback;
+    tl_run_log *log = &((csv_log *)callback)->log;
     const double values[] = {epoch->train.loss, epoch->train.accuracy, epoch->validation.loss,
                              epoch->validation.accuracy};
     (void)model, (void)stop;
-    bool written = fprintf(log->file, "%d,%.3f", epoch->epoch, epoch->seconds) > 0;
+    fprintf(log->file, "%d,%.3f", epoch->epoch, epoch->seconds);
     for (int i = 0; i < 4; i++)
-        written &=
-            isnan(values[i]) ? fputc(',', log->file) != EOF : fprintf(log->file, ",%.9g", values[i]) > 0;
-    written &= fputc('\n', log->file) != EOF && csv_flush(log);
-    log->lines++;
-    return written ? TL_OK : csv_failure(log);
+        if (isnan(values[i]))
+            fputc(',', log->file);
+        else
+            fprintf(log->file, ",%.9g", values[i]);
+    fputc('\n', log->file);
+    return tl_run_log_line(log);
 }
 
 static tl_status csv_end(tl_callback *callback, struct tl_model *model)
 {
-    csv_log *log = (csv_log *)callback;
     (void)model;
-    int failed = fclose(log->file);
-    log->file = NULL;
-    return failed ? csv_failure(log) : TL_OK;
+    return tl_run_log_close(&((csv_log *)callback)->log);
 }
 
 static void csv_free(tl_callback *callback)
 {
-    csv_log *log = (csv_log *)callback;
-    if (log->file)
-        fclose(log->file);
-    tl_release(log->path);
-    tl_release(log);
+    tl_run_log_free(&((csv_log *)callback)->log);
+    tl_release(callback);
 }
 
 tl_callback *tl_csv_log(const char *path)
@@ -327,8 +279,7 @@ tl_callback *tl_csv_log(const char *path)
                                   .end = csv_end,
                                   .free = csv_free,
                                   .remember = csv_remember};
-    log->path = tl_allocate_text(path);
-    if (log->path)
+    if (tl_run_log_start(&log->log, "csv_log", path) == TL_OK)
         return &log->callback;
     csv_free(&log->callback);
     return NULL;

@@ -24,22 +24,16 @@ static tl_status evaluate(void *context, double *loss)
     return TL_OK;
 }
 
-static void clear_gradients(const tl_model *model)
-{
-    for (int i = 0; i < model->parameter_count; i++)
-        tl_parameter_clear_gradient(model->parameters[i]);
-}
-
 static tl_status differentiate(void *context, const tl_tensor gradients[])
 {
     const tl_model *model = ((const tl_batch_run *)context)->model;
     tl_metrics metrics;
-    clear_gradients(model);
+    tl_batch_clear_gradients(model);
     tl_status status = process(context, TL_BATCH_DIFFERENTIATE, &metrics);
     for (int i = 0; i < model->parameter_count && status == TL_OK; i++)
         if (gradients[i].storage)
             status = tl_tensor_copy(gradients[i], model->parameters[i]->gradient);
-    clear_gradients(model);
+    tl_batch_clear_gradients(model);
     return status;
 }
 
@@ -56,17 +50,6 @@ static tl_status check_model(const tl_model *model, tl_gradcheck_report *report)
         if (model->parameters[i]->trainable)
             return TL_OK;
     return tl_error(TL_ERROR_ARGUMENT, "gradcheck: the model has no trainable parameters");
-}
-
-static tl_status check_batch(const tl_batch_run *run)
-{
-    tl_tensor x = run->data.x, y = run->data.y;
-    if (!x.storage || !y.storage)
-        return tl_missing("gradcheck", x.storage ? "y" : "x");
-    if (x.shape.rank < 1 || y.shape.rank < 1 || x.shape.dims[0] != y.shape.dims[0] || x.shape.dims[0] < 1)
-        return tl_error(TL_ERROR_SHAPE, "gradcheck: x %s and y %s, expected one number of rows, at least 1",
-                        TL_SHAPE_TEXT(x.shape), TL_SHAPE_TEXT(y.shape));
-    return tl_batch_start(run);
 }
 
 static tl_status check_parameters(tl_batch_run *run, const tl_gradcheck_options *options,
@@ -108,7 +91,7 @@ tl_status tl_gradcheck_model(tl_model *model, tl_tensor x, tl_tensor y, const tl
                         .data = {.x = x, .y = y},
                         .seed = model->seed,
                         .step_number = (uint64_t)tl_optimizer_steps(model->optimizer)};
-    if (check_batch(&run) != TL_OK)
+    if (tl_batch_check_rows("gradcheck", x, y) != TL_OK || tl_batch_start(&run) != TL_OK)
         return tl_error_status();
     run.batch_size = x.shape.dims[0];
     tl_status status = check_parameters(&run, options, report);

@@ -1,12 +1,11 @@
 /* What is written of gradient norms: sentences, a plot, tables. */
 #include "nn/gradients.h"
 #include "nn/plot.h"
+#include "nn/run_log_internal.h"
 #include "tensor/error_internal.h"
 #include "tensor/memory_internal.h"
 
-#include <errno.h>
 #include <math.h>
-#include <string.h>
 
 /* A plot of the layers, whose lines are to be released; without lines where no layer has steps. */
 typedef struct picture {
@@ -78,19 +77,15 @@ tl_status tl_gradient_norms_svg(const tl_gradient_norms *norms, FILE *to)
 
 typedef struct gradient_log {
     tl_callback callback;
-    char *path;
+    tl_run_log log;
     tl_tensor x, y;
-    FILE *file;
 } gradient_log;
 
-static tl_status log_failure(const gradient_log *log)
-{
-    return tl_error(TL_ERROR_IO, "gradient_log: cannot write %s: %s", log->path, strerror(errno));
-}
+static const char log_header[] = "epoch,loss";
 
 static void write_header(const tl_gradient_norms *norms, FILE *to)
 {
-    fputs("epoch,loss", to);
+    fputs(log_header, to);
     for (int i = 0; i < norms->layer_count; i++)
         fprintf(to, ",%s first step,%s last step", norms->layers[i].name, norms->layers[i].name);
     for (int i = 0; i < norms->parameter_count; i++)
@@ -108,49 +103,51 @@ static void write_line(const tl_gradient_norms *norms, int epoch, FILE *to)
     fputc('\n', to);
 }
 
-/* The epoch before the first is 0, and has the header in front. */
-static tl_status log_epoch(const gradient_log *log, tl_model *model, int epoch, bool begins)
+static tl_status log_epoch(gradient_log *g, tl_model *model, int epoch, bool anew)
 {
-    tl_gradient_norms *norms = tl_gradient_norms_of(model, log->x, log->y);
+    tl_gradient_norms *norms = tl_gradient_norms_of(model, g->x, g->y);
     if (!norms)
         return tl_error_status();
-    if (begins)
-        write_header(norms, log->file);
-    write_line(norms, epoch, log->file);
+    if (anew)
+        write_header(norms, g->log.file);
+    write_line(norms, epoch, g->log.file);
     tl_gradient_norms_free(norms);
-    return fflush(log->file) == 0 && !ferror(log->file) ? TL_OK : log_failure(log);
+    return tl_run_log_line(&g->log);
 }
 
+/* The epoch before the first is 0. */
 static tl_status log_begin(tl_callback *callback, struct tl_model *model)
 {
-    gradient_log *log = (gradient_log *)callback;
-    log->file = fopen(log->path, "w");
-    return log->file ? log_epoch(log, model, 0, true) : log_failure(log);
+    gradient_log *g = (gradient_log *)callback;
+    bool anew;
+    if (tl_run_log_open(&g->log, log_header, &anew) != TL_OK)
+        return tl_error_status();
+    return anew ? log_epoch(g, model, 0, true) : TL_OK;
+}
+
+static tl_status log_remember(tl_callback *callback, struct tl_model *model, tl_memory *memory)
+{
+    (void)model;
+    return tl_run_log_remember(&((gradient_log *)callback)->log, memory, "gradient_log/lines");
 }
 
 static tl_status log_epoch_end(tl_callback *callback, struct tl_model *model, const tl_epoch *epoch,
                                bool *stop)
 {
     (void)stop;
-    return log_epoch((const gradient_log *)callback, model, epoch->epoch, false);
+    return log_epoch((gradient_log *)callback, model, epoch->epoch, false);
 }
 
 static tl_status log_end(tl_callback *callback, struct tl_model *model)
 {
-    gradient_log *log = (gradient_log *)callback;
     (void)model;
-    const int failed = fclose(log->file);
-    log->file = NULL;
-    return failed ? log_failure(log) : TL_OK;
+    return tl_run_log_close(&((gradient_log *)callback)->log);
 }
 
 static void log_free(tl_callback *callback)
 {
-    gradient_log *log = (gradient_log *)callback;
-    if (log->file)
-        fclose(log->file);
-    tl_release(log->path);
-    tl_release(log);
+    tl_run_log_free(&((gradient_log *)callback)->log);
+    tl_release(callback);
 }
 
 tl_callback *tl_gradient_log(const char *path, tl_tensor x, tl_tensor y)
@@ -159,16 +156,18 @@ tl_callback *tl_gradient_log(const char *path, tl_tensor x, tl_tensor y)
         tl_missing("gradient_log", !path ? "path" : !x.storage ? "x" : "y");
         return NULL;
     }
-    gradient_log *log = tl_allocate(sizeof *log);
-    if (!log)
+    gradient_log *g = tl_allocate(sizeof *g);
+    if (!g)
         return NULL;
-    log->callback =
-        (tl_callback){.begin = log_begin, .epoch_end = log_epoch_end, .end = log_end, .free = log_free};
-    log->x = x;
-    log->y = y;
-    log->path = tl_allocate_text(path);
-    if (log->path)
-        return &log->callback;
-    log_free(&log->callback);
+    g->callback = (tl_callback){.begin = log_begin,
+                                .epoch_end = log_epoch_end,
+                                .end = log_end,
+                                .free = log_free,
+                                .remember = log_remember};
+    g->x = x;
+    g->y = y;
+    if (tl_run_log_start(&g->log, "gradient_log", path) == TL_OK)
+        return &g->callback;
+    log_free(&g->callback);
     return NULL;
 }

@@ -237,14 +237,9 @@ static tl_status run(tl_model *model, tl_tape *tape, tl_tensor x, tl_tensor y, t
 
 static tl_status check(tl_model *model, tl_tensor x, tl_tensor y)
 {
-    if (tl_model_check("gradient_norms", model, true, false) != TL_OK)
+    if (tl_model_check("gradient_norms", model, true, false) != TL_OK ||
+        tl_batch_check_rows("gradient_norms", x, y) != TL_OK)
         return tl_error_status();
-    if (!x.storage || !y.storage)
-        return tl_missing("gradient_norms", x.storage ? "y" : "x");
-    if (x.shape.rank < 1 || y.shape.rank < 1 || x.shape.dims[0] != y.shape.dims[0] || x.shape.dims[0] < 1)
-        return tl_error(TL_ERROR_SHAPE,
-                        "gradient_norms: x %s and y %s, expected one number of rows, at least 1",
-                        TL_SHAPE_TEXT(x.shape), TL_SHAPE_TEXT(y.shape));
     const tl_batch_run batch = {.model = model, .data = {.x = x, .y = y}};
     return tl_build_for(model, x.shape, 0) == TL_OK ? tl_batch_start(&batch) : tl_error_status();
 }

@@ -52,6 +52,7 @@ TL_API tl_status tl_gradient_norms_svg(const tl_gradient_norms *norms, FILE *to)
 /* A callback that measures the norms for one batch before training and at the end of every epoch, and writes
  * them to a CSV file: the number of the epoch, the loss, for each recurrent layer the norms at the step taken
  * first and at the last, and for each parameter its own. x and y are the caller's and must outlive tl_fit.
+ * When training goes on from a checkpoint so does the file, as tl_csv_log's does.
  * Each measurement costs about as much as a step with that batch, recurrent layers step by step. */
 TL_API tl_callback *tl_gradient_log(const char *path, tl_tensor x, tl_tensor y);
 

@@ -7,14 +7,9 @@ static tl_status prepare_training(const tl_batch_run *run)
 {
     tl_model *model = run->model;
     tl_tensor x = run->data.x, y = run->data.y;
-    if (tl_model_check("train_on_batch", model, true, false) != TL_OK)
+    if (tl_model_check("train_on_batch", model, true, false) != TL_OK ||
+        tl_batch_check_rows("train_on_batch", x, y) != TL_OK)
         return tl_error_status();
-    if (!x.storage || !y.storage)
-        return tl_missing("train_on_batch", x.storage ? "y" : "x");
-    if (x.shape.rank < 1 || y.shape.rank < 1 || x.shape.dims[0] != y.shape.dims[0] || x.shape.dims[0] < 1)
-        return tl_error(TL_ERROR_SHAPE,
-                        "train_on_batch: x %s and y %s, expected one number of rows, at least 1",
-                        TL_SHAPE_TEXT(x.shape), TL_SHAPE_TEXT(y.shape));
     return tl_build_for(model, x.shape, 0) == TL_OK ? tl_batch_start(run) : tl_error_status();
 }
 

@@ -42,10 +42,12 @@ tl_optimizer *tl_sgd_with(const tl_sgd_options *options)
                          nesterov = {"sgd", TL_UPDATE_NESTEROV, {"momentum"}, NULL};
     tl_sgd_options o;
     tl_options_read(&o, sizeof o, options);
+    const bool looks_ahead = o.nesterov && o.momentum != 0; /* no kernel asks, but tl_optimizer_describe */
     const tl_setting settings[] = {{"learning_rate", tl_option(o.learning_rate, 0.01), 0, infinite},
-                                   {"momentum", o.momentum, 0, 1}};
-    const tl_rule *rule = o.momentum == 0 ? &plain : o.nesterov ? &nesterov : &momentum;
-    return new_optimizer(rule, settings, 2, COMMON(o));
+                                   {"momentum", o.momentum, 0, 1},
+                                   {"nesterov", looks_ahead, 0, 2}};
+    const tl_rule *rule = o.momentum == 0 ? &plain : looks_ahead ? &nesterov : &momentum;
+    return new_optimizer(rule, settings, 3, COMMON(o));
 }
 
 tl_optimizer *tl_rmsprop_with(const tl_rmsprop_options *options)

@@ -187,6 +187,26 @@ START_TEST(checkpoints_of_others_are_refused)
 }
 END_TEST
 
+/* Momentum and Nesterov's remember the same, and yet are two optimizers. */
+START_TEST(momentum_is_not_nesterovs)
+{
+    tl_model *models[2];
+    enter_folder();
+    for (int i = 0; i < 2; i++) {
+        models[i] = tl_sequential(tl_dense(1));
+        check_ok(tl_compile(models[i], .optimizer = tl_sgd(.momentum = 0.9, .nesterov = i == 1),
+                            .loss = TL_MEAN_SQUARED_ERROR));
+        check_ok(tl_build(models[i], tl_shape(2), TL_F32, 0));
+    }
+    check_ok(tl_checkpoint_save(models[1], path));
+    ck_assert_int_eq(tl_checkpoint_load(models[0], path), TL_ERROR_FORMAT);
+    check_error(TL_ERROR_FORMAT, "of another training: optimizer ");
+    tl_model_free(models[0]);
+    tl_model_free(models[1]);
+    leave_folder();
+}
+END_TEST
+
 /* Weights alone, as tl_save writes them, are no checkpoint, nor is a checkpoint a file of weights. */
 START_TEST(weights_are_no_checkpoint)
 {
@@ -321,6 +341,7 @@ int main(void)
     tcase_add_test(tests, the_learning_rate_is_remembered);
     tcase_add_test(tests, there_is_one_file_and_it_is_the_last);
     tcase_add_loop_test(tests, checkpoints_of_others_are_refused, 0, 4);
+    tcase_add_test(tests, momentum_is_not_nesterovs);
     tcase_add_test(tests, weights_are_no_checkpoint);
     tcase_add_test(tests, damaged_files_are_refused);
     tcase_add_loop_test(tests, impossible_numbers_are_refused, 0, 8);

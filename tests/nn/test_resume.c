@@ -2,6 +2,7 @@
  * the same bytes as one that never stopped: weights, history, log, best weights, checkpoint, and what
  * callbacks remember. */
 #include "nn/checkpoint.h"
+#include "nn/gradients.h"
 #include "tests/nn/folder_internal.h"
 #include "tests/nn/testing_internal.h"
 
@@ -656,6 +657,43 @@ START_TEST(another_log_is_refused)
 }
 END_TEST
 
+/* A log of gradient norms goes on as well: one line before training and one an epoch, whatever stopped it. */
+START_TEST(a_log_of_gradients_goes_on)
+{
+    static const char *const names[] = {"whole", "part"};
+    char *logs[2];
+    plan p = standard;
+    watch w = {0};
+    watched = &w;
+    enter_folder();
+    tl_dataset data = new_data(&p);
+    tl_tensor x = tl_tensor_slice(data.x, 0, 0, 8), y = tl_tensor_slice(data.y, 0, 0, 8);
+    for (int i = 0; i < 2; i++) {
+        char checkpoint[64], log[64];
+        for (int run = 0; run < 2; run++) { /* the first of "part" is stopped in its second epoch */
+            tl_model *model = new_model(&p, 1);
+            w = (watch){.stops_at = i == 1 && run == 0 ? 5 : 0};
+            tl_history *history =
+                tl_fit(model, data, .epochs = 3, .batch_size = BATCH, .stop = &w.flag, .resume = run == 1,
+                       .checkpoint = name_of(names[i], "checkpoint", checkpoint),
+                       .callbacks = tl_callbacks(tl_gradient_log(name_of(names[i], "log", log), x, y)));
+            ck_assert_msg(history != NULL, "%s", tl_error_message());
+            ck_assert_int_eq(history->count, i == 1 && run == 0 ? 1 : 3);
+            tl_history_free(history);
+            tl_model_free(model);
+        }
+        logs[i] = file_contents(log, NULL);
+    }
+    ck_assert_str_eq(logs[0], logs[1]);
+    ck_assert_ptr_nonnull(strstr(logs[0], "\n0,"));
+    ck_assert_ptr_nonnull(strstr(logs[0], "\n3,"));
+    free(logs[0]);
+    free(logs[1]);
+    tl_dataset_free(&data);
+    leave_folder();
+}
+END_TEST
+
 /* Weights that are no numbers any more do not take the place of those that were. */
 START_TEST(a_training_that_diverges_keeps_its_last_good_checkpoint)
 {
@@ -696,6 +734,7 @@ int main(void)
     tcase_add_test(tests, options_that_make_no_sense_are_refused);
     tcase_add_loop_test(tests, callbacks_that_cannot_remember_end_the_training, 0, 7);
     tcase_add_test(tests, another_log_is_refused);
+    tcase_add_test(tests, a_log_of_gradients_goes_on);
     tcase_add_test(tests, a_training_that_diverges_keeps_its_last_good_checkpoint);
     return run_tests("resume", tests);
 }

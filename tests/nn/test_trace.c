@@ -310,9 +310,34 @@ START_TEST(no_bit_depends_on_it)
 }
 END_TEST
 
+/* --- What comes after --- */
+
+/* Gradients of shards that are finite one by one, and not their sum, which no later batch adds to. */
+START_TEST(a_refused_batch_leaves_no_gradient)
+{
+    tl_model *model = tl_sequential(tl_dense(1, .no_bias = true));
+    tl_tensor x = tl_tensor_new(TL_F32, tl_shape(32, 1)), y = tl_tensor_new(TL_F32, tl_shape(32, 1));
+    check_ok(tl_compile(model, .optimizer = tl_sgd(), .loss = TL_MEAN_SQUARED_ERROR));
+    check_ok(tl_build(model, tl_shape(1), TL_F32, 0));
+    tl_model_set_detect_anomaly(model, true);
+    tl_tensor_fill(x, 1e19);
+    tl_tensor_fill(y, -1.75e19);
+    tl_tensor_fill(parameter_of(model, "dense/kernel")->value, 0);
+    ck_assert_int_eq(tl_train_on_batch(model, x, y, NULL), TL_ERROR_NUMERIC);
+    check_error(TL_ERROR_NUMERIC, "backward: the gradient of parameter dense/kernel [1, 1] is infinity");
+    tl_tensor_fill(x, 1);
+    tl_tensor_fill(y, 1);
+    check_ok(tl_train_on_batch(model, x, y, NULL));
+    ck_assert(tl_tensor_item(parameter_of(model, "dense/kernel")->value) > 0);
+    tl_tensor_free(&x);
+    tl_tensor_free(&y);
+    tl_model_free(model);
+}
+END_TEST
+
 int main(void)
 {
     return RUN_SUITE("trace", the_time_step_is_the_right_one, a_step_of_a_projection, an_explosion,
                      a_loss_and_an_optimizer, a_table_that_was_projected, a_layer_on_the_bare_tape,
-                     no_bit_depends_on_it);
+                     no_bit_depends_on_it, a_refused_batch_leaves_no_gradient);
 }
