@@ -48,10 +48,11 @@ static tl_status is_coarse_at(const tl_comparison *c, int64_t element, double sp
     enum { POINTS = 17, MOST_TURNS = 2 };
     double value[POINTS], last = 0;
     const double bound = 2 * c->options.eps * tl_comparison_tolerance(c, c->report->numeric);
-    for (int k = 0; k < POINTS; k++)
-        if (tl_comparison_evaluate_at(c, c->report->input, element, (k - POINTS / 2) * spacing, &value[k]) !=
-            TL_OK)
+    for (int k = 0; k < POINTS; k++) {
+        const int steps = k - POINTS / 2;
+        if (tl_comparison_evaluate_at(c, c->report->input, element, steps * spacing, &value[k]) != TL_OK)
             return tl_error_status();
+    }
     int turns = 0;
     for (int k = 1; k < POINTS - 1; k++) {
         double bend = value[k - 1] - 2 * value[k] + value[k + 1];

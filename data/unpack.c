@@ -194,12 +194,11 @@ FILE *tl_unpack_file(const char *what, const char *path, int64_t *bytes)
     /* a pipe must not keep the opening waiting; for regular files O_NONBLOCK means nothing */
     int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     FILE *file = NULL;
-    if (descriptor < 0 || fstat(descriptor, &about) != 0)
-        tl_error(tl_status_of(errno), "%s: %s: %s", what, path, strerror(errno));
-    else if (!S_ISREG(about.st_mode))
+    const bool there = descriptor >= 0 && fstat(descriptor, &about) == 0;
+    if (there && !S_ISREG(about.st_mode))
         tl_error(TL_ERROR_IO, "%s: %s: %s", what, path,
                  S_ISDIR(about.st_mode) ? strerror(EISDIR) : "not a regular file");
-    else if ((file = fdopen(descriptor, "rb")) == NULL)
+    else if (!there || (file = fdopen(descriptor, "rb")) == NULL)
         tl_error(tl_status_of(errno), "%s: %s: %s", what, path, strerror(errno));
     else
         *bytes = about.st_size;

@@ -9,26 +9,21 @@ enum { PANEL = 2, WIDEST = 4 }; /* vectors of a tile as a rule, and at most */
 
 /* Rows of a tile of so many vectors: two thirds of the registers accumulate. Products have no tiles of four
  * vectors. */
+#define UP_TO_2(X, nr)  X(1, nr) X(2, nr)
+#define UP_TO_4(X, nr)  UP_TO_2(X, nr) X(3, nr) X(4, nr)
+#define UP_TO_6(X, nr)  UP_TO_4(X, nr) X(5, nr) X(6, nr)
+#define UP_TO_8(X, nr)  UP_TO_6(X, nr) X(7, nr) X(8, nr)
+#define UP_TO_12(X, nr) UP_TO_8(X, nr) X(9, nr) X(10, nr) X(11, nr) X(12, nr)
 #if defined(__AVX512F__)
 enum { MOST_ROWS = 12 };
 static const int tile_rows[WIDEST + 1] = {0, 12, 12, 8, 4};
-#define FOR_EACH_TILE(X)                                                                                     \
-    X(1, 1)                                                                                                  \
-    X(2, 1)                                                                                                  \
-    X(3, 1)                                                                                                  \
-    X(4, 1) X(5, 1) X(6, 1) X(7, 1) X(8, 1) X(9, 1) X(10, 1) X(11, 1) X(12, 1) X(1, 2) X(2, 2) X(3, 2)       \
-        X(4, 2) X(5, 2) X(6, 2) X(7, 2) X(8, 2) X(9, 2) X(10, 2) X(11, 2) X(12, 2) X(1, 3) X(2, 3) X(3, 3)   \
-            X(4, 3) X(5, 3) X(6, 3) X(7, 3) X(8, 3)
-#define FOR_EACH_WIDE_TILE(X) X(1, 4) X(2, 4) X(3, 4) X(4, 4)
+#define FOR_EACH_TILE(X)      UP_TO_12(X, 1) UP_TO_12(X, 2) UP_TO_8(X, 3)
+#define FOR_EACH_WIDE_TILE(X) UP_TO_4(X, 4)
 #else
 enum { MOST_ROWS = 6 };
 static const int tile_rows[WIDEST + 1] = {0, 6, 6, 4, 2};
-#define FOR_EACH_TILE(X)                                                                                     \
-    X(1, 1)                                                                                                  \
-    X(2, 1)                                                                                                  \
-    X(3, 1)                                                                                                  \
-    X(4, 1) X(5, 1) X(6, 1) X(1, 2) X(2, 2) X(3, 2) X(4, 2) X(5, 2) X(6, 2) X(1, 3) X(2, 3) X(3, 3) X(4, 3)
-#define FOR_EACH_WIDE_TILE(X) X(1, 4) X(2, 4)
+#define FOR_EACH_TILE(X)      UP_TO_6(X, 1) UP_TO_6(X, 2) UP_TO_4(X, 3)
+#define FOR_EACH_WIDE_TILE(X) UP_TO_2(X, 4)
 #endif
 
 typedef vector tile_sums[MOST_ROWS][WIDEST];
