@@ -38,6 +38,13 @@ tl_status tl_monitor_see(tl_monitor *monitor, const tl_epoch *epoch, bool *bette
     return TL_OK;
 }
 
+tl_status tl_monitor_remember(tl_monitor *monitor, tl_memory *memory, const char *what)
+{
+    char name[64];
+    snprintf(name, sizeof name, "%s/best_%s", what, monitor->key);
+    return tl_remember(memory, name, &monitor->best);
+}
+
 /* --- early stopping --- */
 
 typedef struct early_stopping {
@@ -85,7 +92,7 @@ static tl_status early_remember(tl_callback *callback, struct tl_model *model, t
     early_stopping *e = (early_stopping *)callback;
     int count;
     tl_parameter *const *parameters = tl_model_parameters(model, &count);
-    if (tl_remember(memory, "early_stopping/best", &e->monitor.best) != TL_OK ||
+    if (tl_monitor_remember(&e->monitor, memory, "early_stopping") != TL_OK ||
         tl_remember_count(memory, "early_stopping/waited", &e->waited) != TL_OK ||
         (e->restore && make_room(e, model) != TL_OK))
         return tl_error_status();
@@ -179,7 +186,7 @@ static tl_status checkpoint_epoch_end(tl_callback *callback, struct tl_model *mo
 static tl_status checkpoint_remember(tl_callback *callback, struct tl_model *model, tl_memory *memory)
 {
     (void)model;
-    return tl_remember(memory, "model_checkpoint/best", &((checkpoint *)callback)->monitor.best);
+    return tl_monitor_remember(&((checkpoint *)callback)->monitor, memory, "model_checkpoint");
 }
 
 static void checkpoint_free(tl_callback *callback)

@@ -34,7 +34,7 @@ TL_API tl_status tl_checkpoint_save(const tl_model *model, const char *path);
 
 /* Puts a model that was compiled and built alike back to where it was. An error, which leaves the model as it
  * was, for a file that is no such checkpoint, is damaged, is of other layers, another loss, or another
- * optimizer or other settings of it, or holds NaN or infinity. */
+ * optimizer or other settings of it, or holds NaN or infinity in weights or the optimizer's memory. */
 TL_API tl_status tl_checkpoint_load(tl_model *model, const char *path);
 
 #endif

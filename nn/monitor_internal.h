@@ -17,4 +17,7 @@ tl_status tl_monitor_start(tl_monitor *monitor, const char *key, double min_delt
  * that this training does not measure is an error. */
 tl_status tl_monitor_see(tl_monitor *monitor, const tl_epoch *epoch, bool *better);
 
+/* For tl_callback.remember of callback `what`: the best so far, by a name that tells one key from another. */
+tl_status tl_monitor_remember(tl_monitor *monitor, tl_memory *memory, const char *what);
+
 #endif

@@ -47,7 +47,7 @@ static tl_status plateau_remember(tl_callback *callback, struct tl_model *model,
 {
     plateau *p = (plateau *)callback;
     (void)model;
-    if (tl_remember(memory, "reduce_lr_on_plateau/best", &p->monitor.best) != TL_OK ||
+    if (tl_monitor_remember(&p->monitor, memory, "reduce_lr_on_plateau") != TL_OK ||
         tl_remember_count(memory, "reduce_lr_on_plateau/waited", &p->waited) != TL_OK)
         return tl_error_status();
     return tl_remember_count(memory, "reduce_lr_on_plateau/resting", &p->resting);

@@ -91,10 +91,21 @@ static void append_value(const struct poptOption *option, char text[], size_t si
                type == POPT_ARG_LONGLONG ? *(long long *)option->arg : *(int *)option->arg);
 }
 
+/* Whether an option has a value, given or by default. */
+static int has_value(const struct poptOption *option)
+{
+    const unsigned type = option->argInfo & POPT_ARG_MASK;
+    if (type == POPT_ARG_STRING)
+        return *(char **)option->arg != NULL;
+    if (type == POPT_ARG_DOUBLE)
+        return *(double *)option->arg != NO_NUMBER;
+    return type == POPT_ARG_LONGLONG || *(int *)option->arg != NOT_GIVEN;
+}
+
 static void list_values(const struct poptOption *table, const char *const names[], char text[], size_t size)
 {
     for (; table->longName || table->shortName || table->arg; table++)
-        if (table->longName && is_among(table->longName, names))
+        if (table->longName && is_among(table->longName, names) && has_value(table))
             append_value(table, text, size);
 }
 

@@ -33,8 +33,8 @@ typedef struct command {
     const char *(*find_mistake)(const void *given, char text[], size_t size);
     const void *given;
 
-    /* The options, ended by NULL, of which values are listed as a text: "units 32 mask 0". Left alone if
-     * `listed` is NULL. */
+    /* The options, ended by NULL, of which values are listed as a text, "units 32 mask 0", but for those that
+     * have none. Left alone if `listed` is NULL. */
     const char *const *names;
     char *listed;
     size_t listed_size;

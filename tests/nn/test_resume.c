@@ -626,6 +626,30 @@ START_TEST(callbacks_that_cannot_remember_end_the_training)
 }
 END_TEST
 
+/* What was the best loss is no accuracy to do better than. */
+START_TEST(another_monitor_is_refused)
+{
+    static const char *const keys[] = {"loss", "accuracy"};
+    plan p = standard;
+    watch w = {0};
+    watched = &w;
+    enter_folder();
+    tl_dataset data = new_data(&p);
+    for (int i = 0; i < 2; i++) {
+        tl_model *model = new_model(&p, 1);
+        tl_history *history =
+            tl_fit(model, data, .epochs = 1 + i, .batch_size = BATCH, .checkpoint = "run.checkpoint",
+                   .resume = true, .callbacks = tl_callbacks(tl_early_stopping(.monitor = keys[i])));
+        ck_assert(i == 0 ? history != NULL : history == NULL);
+        tl_history_free(history);
+        tl_model_free(model);
+    }
+    check_error(TL_ERROR_FORMAT, "callback/0/early_stopping/best_accuracy");
+    tl_dataset_free(&data);
+    leave_folder();
+}
+END_TEST
+
 /* The log that a checkpoint knows of has to be there; another file is not cut. */
 START_TEST(another_log_is_refused)
 {
@@ -733,6 +757,7 @@ int main(void)
     tcase_add_test(tests, checkpoints_of_other_trainings_are_refused);
     tcase_add_test(tests, options_that_make_no_sense_are_refused);
     tcase_add_loop_test(tests, callbacks_that_cannot_remember_end_the_training, 0, 7);
+    tcase_add_test(tests, another_monitor_is_refused);
     tcase_add_test(tests, another_log_is_refused);
     tcase_add_test(tests, a_log_of_gradients_goes_on);
     tcase_add_test(tests, a_training_that_diverges_keeps_its_last_good_checkpoint);
