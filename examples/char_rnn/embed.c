@@ -21,10 +21,11 @@ int main(int argc, char **argv)
     if (!to)
         return fprintf(stderr, "embed: usage: embed OUTPUT FILE...\n"), 1;
     fputs("#include \"text.h\"\n\nconst char embedded_text[] = {", to);
-    for (int i = 2; i < argc; i++)
-        if (copy(argv[i], to, &count) != 0)
-            return fprintf(stderr, "embed: cannot read %s\n", argv[i]), 1;
+    int failed = 0;
+    for (int i = 2; i < argc && !failed; i++)
+        if ((failed = copy(argv[i], to, &count)) != 0)
+            fprintf(stderr, "embed: cannot read %s\n", argv[i]);
     fprintf(to, "0};\nconst size_t embedded_size = %lu;\n", count);
-    int lost = ferror(to);
-    return fclose(to) != 0 || lost;
+    failed |= ferror(to);
+    return fclose(to) != 0 || failed;
 }
