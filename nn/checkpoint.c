@@ -97,14 +97,15 @@ static tl_status note_layers(tl_kept_model *kept)
 
 static tl_status note_model(tl_kept_model *kept, const char *maker)
 {
-    char optimizer[TL_OPTIMIZER_TEXT];
-    tl_optimizer_describe(kept->model->optimizer, optimizer);
+    const tl_optimizer_texts optimizer = tl_optimizer_describe(kept->model->optimizer);
     tl_memory *memory = &kept->memory;
     if (tl_memory_fact(memory, "checkpoint", "%s", maker) != TL_OK || note_layers(kept) != TL_OK ||
         tl_memory_fact(memory, "loss", "%s%s", tl_loss_name(kept->model->loss),
-                       kept->model->from_logits ? " of logits" : "") != TL_OK)
+                       kept->model->from_logits ? " of logits" : "") != TL_OK ||
+        tl_memory_fact(memory, "optimizer", "%s", optimizer.rule) != TL_OK ||
+        tl_memory_fact(memory, "clipping", "%s", optimizer.clipping) != TL_OK)
         return tl_error_status();
-    return tl_memory_fact(memory, "optimizer", "%s", optimizer);
+    return tl_memory_fact(memory, "schedule", "%s", optimizer.schedule);
 }
 
 tl_status tl_kept_model_start(tl_kept_model *kept, const tl_model *model, const char *maker)

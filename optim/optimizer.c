@@ -166,18 +166,20 @@ double tl_optimizer_current_rate(const tl_optimizer *optimizer)
     return optimizer->learning_rate * tl_schedule_factor(&optimizer->schedule, optimizer->steps);
 }
 
-void tl_optimizer_describe(const tl_optimizer *optimizer, char text[TL_OPTIMIZER_TEXT])
+tl_optimizer_texts tl_optimizer_describe(const tl_optimizer *optimizer)
 {
     const double *o = optimizer->settings;
     const tl_clipping *c = &optimizer->clip;
     const tl_schedule *s = &optimizer->schedule;
-    snprintf(
-        text, TL_OPTIMIZER_TEXT,
-        "%s (%.17g %.17g %.17g %.17g, from %.17g) clip (%.17g %.17g %.17g) schedule %d (%lld %.17g %.17g "
-        "%lld %d)",
-        optimizer->rule->name, o[0], o[1], o[2], o[3], optimizer->state_start, c->value, c->norm,
-        c->global_norm, (int)s->decay, (long long)s->decay_steps, s->decay_rate, s->alpha,
-        (long long)s->warmup_steps, s->staircase);
+    tl_optimizer_texts texts;
+    snprintf(texts.rule, sizeof texts.rule, "%s (%.17g %.17g %.17g %.17g, from %.17g)", optimizer->rule->name,
+             o[0], o[1], o[2], o[3], optimizer->state_start);
+    snprintf(texts.clipping, sizeof texts.clipping, "value %.17g, norm %.17g, global norm %.17g", c->value,
+             c->norm, c->global_norm);
+    snprintf(texts.schedule, sizeof texts.schedule,
+             "number %d, %lld steps, rate %.17g, alpha %.17g, warmup %lld, staircase %d", (int)s->decay,
+             (long long)s->decay_steps, s->decay_rate, s->alpha, (long long)s->warmup_steps, s->staircase);
+    return texts;
 }
 
 bool tl_optimizer_state_at(const tl_optimizer *optimizer, int index, tl_optimizer_state *state)

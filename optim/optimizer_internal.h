@@ -16,9 +16,12 @@ typedef struct tl_optimizer_state {
     tl_tensor value; /* the optimizer's own, to be read or copied into; of the parameter's shape and type */
 } tl_optimizer_state;
 
-/* How the optimizer was made, but for its learning rate, as a text: equal for those that are alike. */
-enum { TL_OPTIMIZER_TEXT = 512 };
-void tl_optimizer_describe(const tl_optimizer *optimizer, char text[TL_OPTIMIZER_TEXT]);
+/* How the optimizer was made, but for its learning rate, as texts: equal for those that are alike. */
+enum { TL_OPTIMIZER_TEXT = 256 };
+typedef struct tl_optimizer_texts {
+    char rule[TL_OPTIMIZER_TEXT], clipping[TL_OPTIMIZER_TEXT], schedule[TL_OPTIMIZER_TEXT];
+} tl_optimizer_texts;
+tl_optimizer_texts tl_optimizer_describe(const tl_optimizer *optimizer);
 
 /* The state at `index`, from 0, in the order of the parameters; false, with no error set, past the last. */
 bool tl_optimizer_state_at(const tl_optimizer *optimizer, int index, tl_optimizer_state *state);

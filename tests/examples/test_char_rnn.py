@@ -392,7 +392,7 @@ class Checkpoints(Text):
             ("--units", 7, "units 6 layers 1"), ("--layers", 2, "layers embedding simple_rnn dense in"),
             ("--embedding", 0, "layers embedding"), ("--dropout", 0.2, "layers embedding"),
             ("--recurrent-dropout", 0.2, "recurrent-dropout 0 in the checkpoint, here ..."), ("--optimizer", "sgd", "optimizer adam ("),
-            ("--schedule", "cosine", "schedule 0 (0 0 0 0 0) in"), ("--clipnorm", 1, "clip (0 0 5)"),
+            ("--schedule", "cosine", "schedule number 0, 0 steps"), ("--clipnorm", 1, "clipping value 0, norm 0, global norm 5"),
             ("--lr", 0.1, "first learning rate 0.002"), ("--seed", 3, "seed 0 in the checkpoint, here 3"),
             ("--batch-size", 4, "batch size 8 in the checkpoint, here 4"), ("--window", 16, "data ["),
             ("--validation-split", 0.3, "data ["),

@@ -263,11 +263,13 @@ static void spoil(const char *part, double value)
     while (last.shape.rank > 0)
         last = tl_tensor_select(last, 0, -1);
     tl_tensor_fill(last, value);
-    static const char *const keys[] = {"checkpoint", "layers", "loss", "optimizer", "seed"};
-    tl_metadata facts[5];
-    for (int i = 0; i < 5; i++)
+    static const char *const keys[] = {"checkpoint", "layers",   "loss", "optimizer",
+                                       "clipping",   "schedule", "seed"};
+    enum { KEYS = sizeof keys / sizeof keys[0] };
+    tl_metadata facts[KEYS];
+    for (int i = 0; i < KEYS; i++)
         facts[i] = (tl_metadata){keys[i], tl_safetensors_metadata(file, keys[i])};
-    check_ok(tl_safetensors_write("spoiled.checkpoint", tensors, count, facts, 5));
+    check_ok(tl_safetensors_write("spoiled.checkpoint", tensors, count, facts, KEYS));
     for (int i = 0; i < count; i++)
         tl_tensor_free(&tensors[i].tensor);
     tl_safetensors_free(file);
