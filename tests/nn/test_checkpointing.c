@@ -380,7 +380,7 @@ END_TEST
 START_TEST(later_steps_ask_nothing_of_the_heap)
 {
     start_counting_heap_calls();
-    if (!counts_heap_calls) {
+    if (!counts_heap_calls()) {
         puts("test_checkpointing: SKIPPED counting calls of the heap");
         return;
     }
