@@ -88,9 +88,10 @@ typedef struct tl_fit_options {
  * at first; one that a callback has ended stays ended. Where there is no file training starts anew.
  *
  * A file of another training is an error before anything is changed: of other layers, loss or optimizer, with
- * another shape or order of the data, batch size, seed, first learning rate, other callbacks, or another
- * .settings, a place for what tl_fit cannot see, such as a rate of dropout or where the data are from. A
- * checkpoint that cannot be written ends training with an error; the one from before is then as it was.
+ * another shape or order of the data, batch size, seed, first learning rate, callbacks of other kinds or
+ * that look at something else, or another .settings, a place for what tl_fit cannot see, such as a rate of
+ * dropout, a patience, or where the data are from. A checkpoint that cannot be written ends training with an
+ * error; the one from before is then as it was.
  *
  * .stop is for handlers of signals, which may do little else than set a flag: the step at hand is finished,
  * the checkpoint written, and training ends as if a callback had stopped it, with the history of the epochs
