@@ -21,15 +21,12 @@ static void set_all(void (*handler)(int), struct sigaction old[])
 static void note(int number)
 {
     interrupted = number;
-    set_all(SIG_DFL, NULL); /* a second one ends the program */
+    set_all(SIG_DFL, NULL);
 }
 
 void catch_interrupts(void)
 {
     set_all(note, before);
-    for (int i = 0; i < CAUGHT; i++)
-        if (before[i].sa_handler == SIG_IGN) /* as whoever started the program in the background wanted it */
-            sigaction(caught[i], &before[i], NULL);
 }
 
 void release_interrupts(void)
