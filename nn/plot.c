@@ -8,6 +8,7 @@
 #include <string.h>
 
 enum { ROWS = 16, LABEL = 12, COLUMNS = TL_PLOT_COLUMNS - LABEL }; /* of characters */
+enum { TICK = 16 };                                                /* room for any number of put_tick */
 enum { FEW_POWERS = 4 };                                           /* of ten, which have a tick each */
 enum { DOTS_ACROSS = 2 * COLUMNS, DOTS_DOWN = 4 * ROWS };
 enum { WIDTH = 960, HEIGHT = 420, LEFT = 80, RIGHT = 20, TOP = 60, BOTTOM = 40 }; /* of a picture */
@@ -116,9 +117,9 @@ static double tick_of(const scale *s, int i)
 }
 
 /* Beside the lines: 0.5, or 1e-12. */
-static void put_tick(const tl_plot *p, double tick, char text[], size_t size)
+static void put_tick(const tl_plot *p, double tick, char text[TICK])
 {
-    snprintf(text, size, p->logarithmic ? "1e%.5g" : "%.5g", tick);
+    snprintf(text, TICK, p->logarithmic ? "1e%.5g" : "%.5g", tick);
 }
 
 /* --- in a terminal --- */
@@ -173,12 +174,12 @@ static void draw_in_letters(canvas *c, const tl_plot *p, int line, const scale *
 }
 
 /* The tick in a row of text as a label, "" if there is none. */
-static const char *label_of(const tl_plot *p, const scale *y, int row, char text[LABEL])
+static const char *label_of(const tl_plot *p, const scale *y, int row, char text[TICK])
 {
     text[0] = '\0';
     for (int i = 0; i < y->ticks; i++)
         if (row_of(y, tick_of(y, i)) / 4 == row)
-            put_tick(p, tick_of(y, i), text, LABEL);
+            put_tick(p, tick_of(y, i), text);
     return text;
 }
 
@@ -201,7 +202,7 @@ tl_status tl_plot_print(const tl_plot *p, FILE *to)
         draw_in_letters(&c, p, i, &x, &y);
     fprintf(to, "%*s%s\n", LABEL, "", p->title);
     for (int row = 0; row < ROWS; row++) {
-        char label[LABEL];
+        char label[TICK];
         fprintf(to, "%*s ", LABEL - 1, label_of(p, &y, row, label));
         for (int column = 0; column < COLUMNS; column++)
             put_cell(c.dots[row][column], c.letters[row][column], to);
@@ -242,9 +243,9 @@ static double picture_y(const scale *y, double value)
 static void put_grid(const tl_plot *p, const scale *x, const scale *y, FILE *to)
 {
     for (int i = 0; i < y->ticks; i++) {
-        char label[LABEL];
+        char label[TICK];
         double at = picture_y(y, tick_of(y, i));
-        put_tick(p, tick_of(y, i), label, sizeof label);
+        put_tick(p, tick_of(y, i), label);
         fprintf(to, "<path d=\"M%d %.1fH%d\" stroke=\"#dddddd\"/>", LEFT, at, WIDTH - RIGHT);
         fprintf(to, "<text x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%s</text>\n", LEFT - 8, at + 4, label);
     }

@@ -8,8 +8,8 @@
 
 static char *drawn(const tl_plot *plot, tl_status (*draw)(const tl_plot *, FILE *))
 {
-    char *text = NULL;
-    size_t size = 0;
+    static char *text; /* static, since gcc 12 takes what is read from it for a pointer to it */
+    static size_t size;
     FILE *to = open_memstream(&text, &size);
     const tl_status status = draw(plot, to);
     fclose(to);
